@@ -1,0 +1,182 @@
+"""The program: reads the command line, chooses a face, and turns every failure into a sentence.
+
+Imports nothing heavy at the top: the first line must stand on the screen before numpy is read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from chat_app import __version__, language, places
+from chat_app.errors import BoxError, NoMind, OutputClosed, ProcessorTooOld, ProgramBroke, UsageError
+from chat_app.language import OPTIONS
+
+if TYPE_CHECKING:
+    from chat_app.chat import Chat
+
+INTERRUPTED = 130
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(reason=f"{message[:1].upper()}{message[1:]}.")
+
+
+def _parse(arguments: list[str], lang: str) -> argparse.Namespace:
+    def say(name: str) -> str:
+        return OPTIONS[name](lang)
+
+    parser = _Parser(prog="mind-in-a-box", add_help=False, allow_abbrev=False)
+    parser.add_argument("path", nargs="?", type=Path, metavar="PATH", help=say("path"))
+    parser.add_argument("--mind", type=Path, metavar="PATH", help=say("mind"))
+    parser.add_argument("--prompt", metavar="TEXT", help=say("prompt"))
+    parser.add_argument("--max-tokens", metavar="N", help=say("max_tokens"))
+    parser.add_argument("--seed", metavar="N", help=say("seed"))
+    parser.add_argument("--lang", choices=("ru", "en"), default=lang, help=say("lang"))
+    parser.add_argument("--selftest", action="store_true", help=say("selftest"))
+    parser.add_argument("--verify", action="store_true", help=say("verify"))
+    version = f"mind-in-a-box {__version__}"
+    parser.add_argument("--version", action="version", version=version, help=say("version"))
+    parser.add_argument("-h", "--help", action="help", help=say("help"))
+    return parser.parse_args(arguments)
+
+
+def _language(arguments: list[str]) -> str:
+    """The language to complain in, before the arguments are known to be right."""
+    for before, value in zip(["", *arguments], arguments):
+        if (before == "--lang" or value.startswith("--lang=")) and value[-2:] in ("ru", "en"):
+            return value[-2:]
+    return language.of_this_machine()
+
+
+def _run(options: argparse.Namespace) -> int:
+    talks_to_person = (
+        options.prompt is None and not options.selftest and not options.verify and sys.stdin.isatty() and sys.stdout.isatty()
+    )
+    if talks_to_person:
+        print(f"Mind in a Box {__version__}", flush=True)
+    try:
+        import numpy as np  # noqa: F401
+    except RuntimeError as error:  # numpy's words for a processor below its baseline
+        raise ProcessorTooOld(reason=error) from error
+    from chat_app import mind as minds
+
+    path = options.mind or options.path or minds.own_box()
+    if path is None:
+        raise NoMind(program="mind-in-a-box")
+    if options.verify or options.selftest:
+        return _check(path, options)
+    from chat_app.awakening import Awakening
+
+    awakening = Awakening(path)
+    if talks_to_person:
+        from chat_app.terminal import Terminal
+
+        return Terminal(awakening, options.lang, lambda chat: _settle(chat, options)).run()
+    from chat_app import pipe
+
+    chat = awakening.chat()
+    _settle(chat, options)
+    if options.prompt is not None:
+        return pipe.answer_once(chat, options.prompt, options.lang)
+    return pipe.talk(chat, options.lang)
+
+
+def _settle(chat: Chat, options: argparse.Namespace) -> None:
+    """Put the command line's settings over the mind's own."""
+    for name in ("max_tokens", "seed"):
+        if (value := getattr(options, name)) is not None:
+            chat.sampling = chat.sampling.changed(name, value)
+
+
+def _check(path: Path, options: argparse.Namespace) -> int:
+    from chat_app import mind as minds
+    from chat_app import selftest
+    from chat_app.weights import Weights
+
+    mind = minds.open_mind(path)
+    if options.verify:
+        minds.verify(mind)
+        print(language.VERIFIED(options.lang, sha256=mind.sha256))
+    if options.selftest:
+        difference = selftest.run(mind, Weights.from_mind(mind))
+        print(language.SELFTEST_OK(options.lang, count=len(mind.golden), difference=difference))
+    sys.stdout.flush()
+    return 0
+
+
+def _prepare_streams() -> None:
+    """UTF-8 in and out whatever the locale says, and no crash for a letter that cannot be shown."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="replace")
+
+
+def _console_is_ours() -> bool:
+    """Whether the window closes with us: opened by a double-click rather than from a shell."""
+    if not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    if sys.platform == "win32":
+        import ctypes
+
+        # A one-file box is two processes; a shell would be one more.
+        ids = (ctypes.c_uint32 * 4)()
+        return bool(ctypes.windll.kernel32.GetConsoleProcessList(ids, 4) <= 2)
+    leader = os.getsid(0)
+    if leader == os.getpid():
+        return True
+    try:  # the outer process of a one-file box runs from the box itself
+        outer = os.readlink(f"/proc/{os.getppid()}/exe")
+    except OSError:
+        return False
+    return leader == os.getppid() and Path(outer).name == Path(sys.argv[0]).name
+
+
+def _report(error: BoxError, lang: str, *, log: bool) -> int:
+    """Tell what happened, where the details are, and keep the window open where it would vanish."""
+    lines = [error.sentence(lang)]
+    if log:
+        path = places.home() / "last-error.log"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            details = "".join(traceback.format_exception(error))
+            path.write_text(f"mind-in-a-box {__version__}, Python {sys.version}, {sys.platform}\n{details}", "utf-8")
+            lines.append(language.LOGGED(lang, path=path))
+        except OSError:
+            lines.append("".join(traceback.format_exception_only(error.__cause__ or error)).strip())
+    try:
+        print("\n".join(lines), file=sys.stderr, flush=True)
+        if log and _console_is_ours():
+            input(language.PRESS_ENTER(lang))
+    except (OSError, EOFError, KeyboardInterrupt):
+        pass  # nobody is there to read it; the exit code still tells
+    return error.exit_code
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the program; the exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    _prepare_streams()
+    lang = _language(arguments)
+    try:
+        return _run(_parse(arguments, lang))
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains at exit
+        return _report(OutputClosed(reason=error.strerror), lang, log=False)
+    except BoxError as error:
+        return _report(error, lang, log=not isinstance(error, UsageError))
+    except Exception as error:  # the last net: a person must never see a traceback
+        broke = ProgramBroke(reason=f"{type(error).__name__}: {error}")
+        broke.__cause__ = error
+        return _report(broke, lang, log=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,52 @@
+"""Opening a mind in the background, so that the person is greeted before a hundred megabytes are read."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from chat_app import places
+from chat_app.chat import Chat
+from chat_app.mind import Mind, open_mind
+
+
+class Awakening:
+    """Starts at once. `mind` and `chat` wait for their part and raise what went wrong on the way."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._mind: Mind | None = None
+        self._chat: Chat | None = None
+        self._error: Exception | None = None
+        self._opened = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="awakening", daemon=True)
+        self._thread.start()
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the mind is awake."""
+        return self._chat is not None
+
+    def mind(self) -> Mind:
+        """The opened mind; its weights may still be on their way."""
+        self._opened.wait()
+        if self._mind is None:
+            raise self._error or RuntimeError("the mind was not opened")
+        return self._mind
+
+    def chat(self) -> Chat:
+        """The mind, ready to talk."""
+        self._thread.join()
+        if self._chat is None:
+            raise self._error or RuntimeError("the mind did not wake")
+        return self._chat
+
+    def _run(self) -> None:
+        try:
+            self._mind = open_mind(self._path)
+            self._opened.set()
+            self._chat = Chat.with_mind(self._mind, places.conversations())
+        except Exception as error:  # whatever it is, the thread that waits must raise it
+            self._error = error
+        finally:
+            self._opened.set()

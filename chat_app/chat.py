@@ -1,0 +1,175 @@
+"""Talking with a mind: turns to ids, ids to text as it is written. All that the faces know of a mind.
+
+A mind with a chat template answers; one without continues what it is given.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from chat_app import conversation as conversations
+from chat_app.conversation import Conversation
+from chat_app.engine import Engine, Stats
+from chat_app.errors import MessageTooLong, NothingToRetry
+from chat_app.mind import Mind
+from chat_app.template import Message, render
+from chat_app.tokenizer import Detokenizer
+from chat_app.weights import Weights
+
+_FULLEST: Final = 0.6  # of the context: dropping more than needed lets the next turns reuse the cache
+
+
+class Chat:
+    """One mind, one conversation, and how freely the mind speaks."""
+
+    def __init__(self, mind: Mind, engine: Engine, folder: Path) -> None:
+        self.mind, self.engine, self.folder = mind, engine, folder
+        self.sampling = mind.manners.sampling
+        self.conversation = Conversation(folder, mind.sha256)
+        self.last: Answer | None = None
+        self._dropped = 0  # turns that no longer fit into the context
+        self._retries = 0
+
+    @classmethod
+    def with_mind(cls, mind: Mind, folder: Path) -> Chat:
+        """Load the weights, warm them up, and be ready."""
+        engine = Engine(Weights.from_mind(mind))
+        engine.warm_up()
+        return cls(mind, engine, folder)
+
+    @property
+    def system(self) -> str:
+        """The system text in force: the person's, else the mind's own."""
+        return self.mind.manners.system if self.conversation.system is None else self.conversation.system
+
+    def set_system(self, text: str) -> None:
+        """Give the mind another system text from now on."""
+        self.conversation.add(Message("system", text))
+
+    def say(self, text: str) -> Answer:
+        """Take the person's line and answer it. MessageTooLong where the mind cannot hold it."""
+        message = Message("user", text)
+        prompt = self._prompt([*self.conversation.turns, message])
+        self.conversation.add(message)
+        self._retries = 0
+        return self._answer(*prompt)
+
+    def retry(self) -> Answer:
+        """Answer the last line anew."""
+        turns = self.conversation.turns
+        if not turns:
+            raise NothingToRetry
+        if turns[-1].role == "assistant":
+            self.conversation.undo(answer_only=True)
+        self._retries += 1
+        return self._answer(*self._prompt(self.conversation.turns))
+
+    def undo(self) -> None:
+        """Take back the last line and its answer."""
+        self.conversation.undo()
+        self._dropped = min(self._dropped, len(self.conversation.turns))
+
+    def reset(self) -> None:
+        """Begin another conversation; the old one stays in its file."""
+        self._begin(Conversation(self.folder, self.mind.sha256))
+
+    def load(self, path: Path) -> None:
+        """Go on with a saved conversation."""
+        self._begin(conversations.load(path, self.mind.sha256))
+
+    def _begin(self, conversation: Conversation) -> None:
+        self.conversation, self.last, self._dropped, self._retries = conversation, None, 0, 0
+
+    def context(self) -> tuple[int, int]:
+        """(tokens that the conversation takes now, tokens that the mind can hold)."""
+        return len(self.engine.cache.ids), self.mind.config.block_size
+
+    def _answer(self, ids: list[int], remember: int, forgot: bool) -> Answer:
+        self.last = Answer(self, ids, remember, forgot=forgot)
+        return self.last
+
+    @property
+    def _reserve(self) -> int:
+        """Tokens kept free for the answer."""
+        return min(self.sampling.max_tokens, self.mind.config.block_size // 4)
+
+    def _prompt(self, turns: list[Message]) -> tuple[list[int], int, bool]:
+        """(ids to answer, how many of them the repetition rules look back on, whether turns were just dropped)."""
+        return self._rendered(turns) if self.mind.can_chat else self._continued(turns)
+
+    def _rendered(self, turns: list[Message]) -> tuple[list[int], int, bool]:
+        limit, first_time = self.mind.config.block_size - self._reserve, self._dropped == 0
+        ids, _ = self._render(turns[self._dropped :])
+        if len(ids) <= limit:
+            return ids, 0, False
+        dropped = self._dropped
+        while len(ids) > limit * _FULLEST and dropped + 2 < len(turns):
+            dropped += 2  # a line and its answer
+            ids, _ = self._render(turns[dropped:])
+        if len(ids) > limit:
+            raise MessageTooLong(tokens=len(self.mind.tokenizer.encode(turns[-1].content)), limit=limit)
+        self._dropped = dropped
+        return ids, 0, first_time
+
+    def _render(self, turns: list[Message]) -> tuple[list[int], list[int]]:
+        system = [Message("system", self.system)] if self.system else []
+        return render(self.mind.tokenizer, [*system, *turns], answer=True)
+
+    def _continued(self, turns: list[Message]) -> tuple[list[int], int, bool]:
+        tokenizer = self.mind.tokenizer
+        ids: list[int] = []
+        for turn in turns:
+            new_line = bool(ids) and turn.role == "user" and bool(turn.content)
+            ids += turn.ids or tokenizer.encode("\n" * new_line + turn.content, inside=bool(ids))
+        start = [] if tokenizer.bos_id is None else [tokenizer.bos_id]
+        limit = self.mind.config.block_size - self._reserve
+        forgot = len(start + ids) > limit
+        ids = ids[-int(limit * _FULLEST) :] if forgot else start + ids
+        first_time, self._dropped = forgot and not self._dropped, int(forgot)
+        return ids or tokenizer.encode("\n") or [0], len(ids), first_time
+
+
+class Answer:
+    """One answer while it is written: iterate for its text, piece by piece; `cancel` stops it.
+
+    However it ends, what was written is in the conversation afterwards.
+    """
+
+    def __init__(self, chat: Chat, ids: list[int], remember: int, *, forgot: bool) -> None:
+        self._chat, self._prompt, self._remember = chat, ids, remember
+        self._cancel = threading.Event()
+        self.forgot = forgot  # the oldest turns fell out of the context for the first time
+        self.ids: list[int] = []
+        self.text = ""
+        self.stats = Stats()
+
+    def cancel(self) -> None:
+        """Stop before the next token; may be called from another thread or a signal handler."""
+        self._cancel.set()
+
+    def __iter__(self) -> Generator[str]:
+        chat = self._chat
+        tokenizer, manners = chat.mind.tokenizer, chat.mind.manners
+        sampling = chat.sampling
+        if sampling.seed is not None:
+            sampling = replace(sampling, seed=sampling.seed + chat._retries)
+        forbidden = {tokenizer.unk_id, *tokenizer.control.values()} - set(manners.stop_ids)
+        detokenizer = Detokenizer(tokenizer, inside=not chat.mind.can_chat)
+        try:
+            for token in chat.engine.generate(
+                self._prompt, sampling, stop_ids=manners.stop_ids, never=sorted(forbidden),
+                slide=not chat.mind.can_chat, remember=self._remember, stats=self.stats, cancel=self._cancel,
+            ):  # fmt: skip
+                self.ids.append(token)
+                if piece := detokenizer.feed(token):
+                    self.text += piece
+                    yield piece
+            if piece := detokenizer.finish():
+                self.text += piece
+                yield piece
+        finally:
+            chat.conversation.add(Message("assistant", self.text, self.ids), finish=self.stats.finish)

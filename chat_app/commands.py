@@ -1,0 +1,188 @@
+"""The slash commands, the same in the terminal and in a pipe: a line in, words or an answer out."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from chat_app import conversation, language
+from chat_app.chat import Answer, Chat
+from chat_app.errors import UnknownSetting
+from chat_app.language import HELP
+from chat_app.sampler import SETTINGS
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a command leads to: words for the person, an answer to be streamed, or the end."""
+
+    text: str = ""
+    answer: Answer | None = None
+    leave: bool = False
+
+
+def is_command(line: str) -> bool:
+    """A slash and a letter; anything else is said to the mind, `/` and `//` too."""
+    return len(line) > 1 and line[0] == "/" and line[1].isalpha()
+
+
+def run(chat: Chat, line: str, lang: str) -> Outcome:
+    """Do what `line` says. BoxError where it cannot be done."""
+    name, _, rest = line[1:].strip().partition(" ")
+    name, rest = name.lower().replace("-", "_"), rest.strip()
+    if name in SETTINGS:  # the article's own spelling: /temperature 0.7
+        return _set(chat, f"{name} {rest}", lang)
+    if command := COMMANDS.get(name):
+        return command(chat, rest, lang)
+    nearest = difflib.get_close_matches(name, [*COMMANDS, *SETTINGS], n=1, cutoff=0)
+    return Outcome(language.UNKNOWN_COMMAND(lang, name=name, nearest=nearest[0]))
+
+
+def _help(chat: Chat, rest: str, lang: str) -> Outcome:
+    return Outcome("\n".join(f"/{name:<8} {phrase(lang)}" for name, phrase in HELP.items()))
+
+
+def _retry(chat: Chat, rest: str, lang: str) -> Outcome:
+    return Outcome(answer=chat.retry())
+
+
+def _undo(chat: Chat, rest: str, lang: str) -> Outcome:
+    chat.undo()
+    return Outcome(language.UNDONE(lang))
+
+
+def _reset(chat: Chat, rest: str, lang: str) -> Outcome:
+    path = chat.conversation.path
+    chat.reset()
+    return Outcome(language.RESET(lang, path=path))
+
+
+def _set(chat: Chat, rest: str, lang: str) -> Outcome:
+    name, _, value = rest.replace("=", " ").partition(" ")
+    name = name.lower().replace("-", "_")
+    if not name:
+        values = chat.sampling.to_dict()
+        return Outcome("\n".join([language.SETTINGS(lang), *(f"  {key} = {values[key]}" for key in SETTINGS)]))
+    if name not in SETTINGS:
+        raise UnknownSetting(name=name, nearest=difflib.get_close_matches(name, SETTINGS, n=1, cutoff=0)[0])
+    if value := value.strip():
+        chat.sampling = chat.sampling.changed(name, value)
+    return Outcome(language.SET_TO(lang, name=name, value=getattr(chat.sampling, name)))
+
+
+def _system(chat: Chat, rest: str, lang: str) -> Outcome:
+    if not chat.mind.can_chat:
+        return Outcome(language.SYSTEM_BASE(lang))
+    if rest:
+        chat.set_system(rest)
+    return Outcome(language.SYSTEM_IS(lang, text=chat.system) if chat.system else language.NO_SYSTEM(lang))
+
+
+def _save(chat: Chat, rest: str, lang: str) -> Outcome:
+    if not rest:
+        chat.conversation.flush()
+        if chat.conversation.problem:
+            raise chat.conversation.problem
+        return Outcome(language.SAVED(lang, path=chat.conversation.path))
+    path = Path(rest).expanduser()
+    chat.conversation.save_as(path)
+    return Outcome(language.SAVED(lang, path=path.absolute()))
+
+
+def _load(chat: Chat, rest: str, lang: str) -> Outcome:
+    if not rest:
+        names = [path.stem for path in conversation.recent(chat.folder)]
+        return Outcome("\n".join([language.RECENT(lang), *names]) if names else language.NO_RECENT(lang))
+    path = Path(rest).expanduser()
+    if not path.exists() and (named := chat.folder / f"{path.stem}{conversation.SUFFIX}").exists():
+        path = named
+    chat.load(path)
+    return Outcome(language.LOADED(lang, path=path, count=len(chat.conversation.turns)))
+
+
+def _stats(chat: Chat, rest: str, lang: str) -> Outcome:
+    return Outcome(stats_line(chat.last, lang) if chat.last else language.NO_STATS(lang))
+
+
+def _context(chat: Chat, rest: str, lang: str) -> Outcome:
+    used, limit = chat.context()
+    return Outcome(language.CONTEXT(lang, used=used, limit=limit))
+
+
+def _card(chat: Chat, rest: str, lang: str) -> Outcome:
+    card = chat.mind.card
+    keys = ("title", "description", "author", "licence", "training_data", "recipe", "parameters", "figures")
+    lines = [f"{key}: {_plain(card[key])}" for key in keys if card.get(key)]
+    return Outcome("\n".join([*lines, f"sha256: {chat.mind.sha256}"]))
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {item}" for key, item in value.items())
+    return str(value)
+
+
+def _license(chat: Chat, rest: str, lang: str) -> Outcome:
+    return Outcome(str(chat.mind.card.get("licence") or language.NO_LICENCE(lang)))
+
+
+def _where(chat: Chat, rest: str, lang: str) -> Outcome:
+    return Outcome(language.WHERE(lang, conversation=chat.conversation.path, mind=chat.mind.path, folder=chat.folder))
+
+
+def _quit(chat: Chat, rest: str, lang: str) -> Outcome:
+    return Outcome(leave=True)
+
+
+COMMANDS: Final[dict[str, Callable[[Chat, str, str], Outcome]]] = {
+    "help": _help, "retry": _retry, "undo": _undo, "reset": _reset, "set": _set, "system": _system, "save": _save,
+    "load": _load, "stats": _stats, "context": _context, "card": _card, "license": _license, "where": _where,
+    "quit": _quit,
+}  # fmt: skip
+
+
+def stats_line(answer: Answer, lang: str) -> str:
+    """What an answer cost, in one line."""
+    s = answer.stats
+    return language.STATS(
+        lang, prompt=s.prompt, reused=s.reused, prefill=s.prefill_seconds, written=s.written, speed=s.tokens_per_second
+    )
+
+
+def remarks(chat: Chat, answer: Answer, lang: str) -> list[str]:
+    """What the person should know after an answer, beside the answer."""
+    said = []
+    if answer.stats.finish == "cancelled":
+        said.append(language.STOPPED(lang))
+    elif answer.stats.finish == "context":
+        said.append(language.CONTEXT_FULL(lang))
+    elif answer.stats.finish == "length":
+        longer = 2 * chat.sampling.max_tokens
+        said.append((language.CUT_ANSWER if chat.mind.can_chat else language.CUT)(lang, longer=longer))
+    if answer.forgot:
+        said.append(language.FORGOT(lang))
+    return said
+
+
+class DiskWatch:
+    """Tells once, not every turn, that the conversation cannot be saved."""
+
+    def __init__(self) -> None:
+        self._told = ""
+
+    def remarks(self, chat: Chat, lang: str) -> list[str]:
+        """Sentences to show now, perhaps none."""
+        problem = chat.conversation.problem
+        said = problem.sentence(lang) if problem else ""
+        if said == self._told:
+            return []
+        self._told = said
+        if not problem:
+            return []
+        kept = language.MOVED(lang, path=chat.conversation.path) if chat.conversation.path.exists() else language.IN_MEMORY(lang)
+        return [said, kept]
+
+

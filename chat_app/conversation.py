@@ -1,0 +1,164 @@
+"""A conversation and its file: JSON lines, appended after every turn and never rewritten.
+
+Undoing is a line too, so whatever happens to the program, all that was ever said is still there.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from chat_app.errors import ConversationUnreadable, ConversationUnwritable, NothingToRetry
+from chat_app.template import Message
+
+SUFFIX: Final = ".jsonl"
+_ROLES: Final = ("system", "user", "assistant")
+
+
+class Conversation:
+    """Messages in memory and on the disk. `problem` is the sentence to show while they cannot be saved."""
+
+    def __init__(self, folder: Path, mind: str = "") -> None:
+        self.path = folder / f"{datetime.now():%Y-%m-%d-%H%M%S-%f}{SUFFIX}"
+        self.mind = mind
+        self.messages: list[Message] = []
+        self.problem: ConversationUnwritable | None = None
+        self._waiting: list[bytes] = []  # lines that the disk has not taken yet
+        self._moved = False
+
+    @property
+    def system(self) -> str | None:
+        """The system text that the person set in this conversation, if any."""
+        return next((m.content for m in self.messages if m.role == "system"), None)
+
+    @property
+    def turns(self) -> list[Message]:
+        """The messages without the system text."""
+        return [m for m in self.messages if m.role != "system"]
+
+    def add(self, message: Message, **details: Any) -> None:
+        """Append a turn, first to memory, then to the file."""
+        self._apply(message)
+        row: dict[str, Any] = {"role": message.role, "content": message.content}
+        if message.ids:
+            row["ids"] = message.ids
+        self._write(row | details)
+
+    def undo(self, *, answer_only: bool = False) -> None:
+        """Take back the last answer, and the line it answers too. NothingToRetry where there is none."""
+        self._undo(answer_only)
+        self._write({"undo": "answer" if answer_only else "turn"})
+
+    def _apply(self, message: Message) -> None:
+        if message.role == "system":
+            self.messages = self.turns
+            if message.content:
+                self.messages.insert(0, message)
+        else:
+            self.messages.append(message)
+
+    def _undo(self, answer_only: bool) -> None:
+        if not self.turns:
+            raise NothingToRetry
+        if self.messages[-1].role == "assistant":
+            self.messages.pop()
+        if not answer_only and self.turns:
+            self.messages.pop()
+
+    def _write(self, row: dict[str, Any]) -> None:
+        if not self._waiting and not self.path.exists():
+            self._waiting.append(orjson.dumps({"start": 1, "mind": self.mind, "time": _now()}))
+        self._waiting.append(orjson.dumps(row | {"time": _now()}))
+        self.flush()
+
+    def flush(self) -> None:
+        """Try to bring to the disk all that it has not taken; sets or clears `problem`.
+
+        A folder that cannot be written at all is given up for the system's temporary one, and `problem` says so.
+        """
+        try:
+            self._append()
+            self.problem = None
+        except OSError as error:
+            self.problem = ConversationUnwritable(path=self.path.parent, reason=error.strerror or error)
+            if not self._moved and not self.path.exists():
+                self._moved = True
+                self.path = Path(tempfile.gettempdir()) / "mind-in-a-box" / self.path.name
+                try:
+                    self._append()
+                except OSError:
+                    return
+
+    def _append(self) -> None:
+        if not self._waiting:
+            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        data = b"".join(line + b"\n" for line in self._waiting)
+        with self.path.open("ab") as file:
+            before = file.tell()
+            try:
+                file.write(data)
+                file.flush()
+            except OSError:
+                file.truncate(before)  # a full disk takes half a line; the next try writes it whole
+                raise
+        self._waiting.clear()
+
+    def save_as(self, path: Path) -> None:
+        """Write the conversation as it now stands: JSON lines, or a readable text for .txt and .md."""
+        if path.suffix in (".txt", ".md"):
+            names = {"system": "#", "user": ">", "assistant": ""}
+            data = "\n\n".join(f"{names[m.role]} {m.content}".strip() for m in self.messages).encode() + b"\n"
+        else:
+            rows = [{"start": 1, "mind": self.mind, "time": _now()}]
+            rows += [{"role": m.role, "content": m.content, "ids": m.ids} for m in self.messages]
+            data = b"".join(orjson.dumps(row) + b"\n" for row in rows)
+        partial = path.with_name(path.name + ".partial")
+        try:
+            partial.write_bytes(data)
+            partial.replace(path)
+        except OSError as error:
+            raise ConversationUnwritable(path=path, reason=error.strerror or error) from error
+
+
+def load(path: Path, mind: str) -> Conversation:
+    """Open a saved conversation to go on with it, in the same file. A torn last line is left out.
+
+    Ids are those of another mind's vocabulary where its sha256 differs from `mind`, and are then forgotten.
+    """
+    conversation = Conversation(path.parent, mind)
+    same_mind = False
+    try:
+        for line in path.read_bytes().splitlines():
+            try:
+                row = orjson.loads(line)
+            except orjson.JSONDecodeError:
+                continue
+            if not isinstance(row, dict):
+                raise ConversationUnreadable(path=path, reason="JSON")
+            if "start" in row:
+                same_mind = row.get("mind") == mind
+            elif row.get("role") in _ROLES and isinstance(row.get("content"), str):
+                ids = row.get("ids") if same_mind else None
+                conversation._apply(Message(row["role"], row["content"], list(ids or ())))
+            elif "undo" in row and conversation.turns:
+                conversation._undo(row["undo"] == "answer")
+    except OSError as error:
+        raise ConversationUnreadable(path=path, reason=error.strerror or error) from error
+    if not conversation.messages:
+        raise ConversationUnreadable(path=path, reason="0 messages")
+    conversation.path = path
+    return conversation
+
+
+def recent(folder: Path, count: int = 10) -> list[Path]:
+    """The latest conversations, the newest first."""
+    return sorted(folder.glob(f"*{SUFFIX}"), reverse=True)[:count]
+
+
+def _now() -> str:
+    return datetime.now().astimezone().isoformat(timespec="seconds")

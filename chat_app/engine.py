@@ -1,0 +1,130 @@
+"""Ids in, ids out: one model, one conversation's cache, one answer at a time. Knows no text."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from chat_app.blas import Threads
+from chat_app.model import BLOCK, Cache, forward
+from chat_app.sampler import Sampler, Sampling
+from chat_app.weights import Weights
+
+import numpy as np  # isort: skip
+
+Finish = Literal["stop", "length", "context", "cancelled"]
+_KEPT_ON_SLIDE: Final = 0.5  # of the context, when a continuation outgrows it
+
+
+@dataclass(slots=True)
+class Stats:
+    """What one answer cost. `reused` are prompt ids the cache still held; times are in seconds."""
+
+    prompt: int = 0
+    reused: int = 0
+    written: int = 0
+    prefill_seconds: float = 0.0
+    decode_seconds: float = 0.0
+    finish: Finish = "stop"
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Speed of writing, the prompt not counted."""
+        return self.written / self.decode_seconds if self.decode_seconds else 0.0
+
+
+class Engine:
+    """Weights and a cache. Answers never run at the same time: the caller takes turns."""
+
+    def __init__(self, weights: Weights) -> None:
+        self.weights = weights
+        self.config = weights.config
+        self.cache = Cache(weights.config)
+        self.threads = Threads(max((layer.c_up for layer in weights.h), key=lambda matrix: matrix.size))
+
+    def warm_up(self) -> None:
+        """Touch every weight once, so that the first token does not pay for the first visit."""
+        forward(self.weights, [0], self.cache)
+        self.cache.keep(0)
+
+    def read(self, ids: Sequence[int], stats: Stats, cancel: threading.Event) -> np.ndarray | None:
+        """Logits [V] after `ids` (at least one, at most block_size); only what the cache lacks is computed.
+
+        None when cancelled. What was read until then stays in the cache.
+        """
+        reused = _common(self.cache.ids, ids[:-1])
+        self.cache.keep(reused)
+        stats.prompt, stats.reused = len(ids), reused
+        started = time.perf_counter()
+        logits = None
+        for start in range(reused, len(ids), BLOCK):
+            if cancel.is_set():
+                return None
+            logits = forward(self.weights, list(ids[start : start + BLOCK]), self.cache)
+        stats.prefill_seconds += time.perf_counter() - started
+        return logits
+
+    def generate(
+        self,
+        ids: Sequence[int],
+        sampling: Sampling,
+        *,
+        stop_ids: Sequence[int] = (),
+        never: Sequence[int] = (),
+        slide: bool = False,
+        remember: int = 0,
+        stats: Stats | None = None,
+        cancel: threading.Event | None = None,
+    ) -> Iterator[int]:
+        """Yield the ids that follow `ids`, the stop id left out; `stats.finish` tells why it ended.
+
+        `never` are ids no answer holds. The last `remember` ids of the prompt count as written for the repetition
+        rules. With `slide`, a text that outgrows the context goes on from its second half; without, it ends there.
+        Setting `cancel` ends it before the next token.
+        """
+        stats = stats or Stats()
+        cancel = cancel or threading.Event()
+        context = list(ids)
+        written = context[len(context) - remember :] if remember else []
+        sampler = Sampler(sampling, never)
+        logits = self.read(context, stats, cancel)
+        while True:
+            if cancel.is_set() or logits is None:
+                stats.finish = "cancelled"
+                return
+            started = time.perf_counter()
+            token = sampler.pick(logits, written)
+            if token in stop_ids:
+                stats.finish = "stop"
+                return
+            written.append(token)
+            context.append(token)
+            stats.written += 1
+            stats.decode_seconds += time.perf_counter() - started
+            yield token
+            if stats.written >= sampling.max_tokens:
+                stats.finish = "length"
+                return
+            if len(context) > self.config.block_size:
+                if not slide:
+                    stats.finish = "context"
+                    return
+                context = context[-int(self.config.block_size * _KEPT_ON_SLIDE) :]
+                logits = self.read(context, Stats(), cancel)
+                continue
+            started = time.perf_counter()
+            logits = forward(self.weights, [token], self.cache)
+            took = time.perf_counter() - started
+            self.threads.observe(took)
+            stats.decode_seconds += took
+
+
+def _common(first: Sequence[int], second: Sequence[int]) -> int:
+    """Length of the common beginning."""
+    for i, (a, b) in enumerate(zip(first, second)):
+        if a != b:
+            return i
+    return min(len(first), len(second))

@@ -1,0 +1,134 @@
+"""What can go wrong, as finished sentences for the person who meets it, in Russian and English.
+
+Knows wording and exit codes; knows nothing of where the sentence will be shown.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class BoxError(Exception):
+    """Base of the tree. `details` fill the sentence; `exit_code` is what the process returns."""
+
+    en: ClassVar[str] = "Something went wrong: {reason}"
+    ru: ClassVar[str] = "Что-то пошло не так: {reason}"
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, **details: object) -> None:
+        self.details = details
+        super().__init__(self.en.format(**details))
+
+    def sentence(self, language: str) -> str:
+        """The sentence in `language` ("ru" or "en")."""
+        return (self.ru if language == "ru" else self.en).format(**self.details)
+
+
+class UsageError(BoxError):
+    """The command line cannot be understood."""
+
+    en = "{reason} See --help."
+    ru = "{reason} Смотри --help."
+    exit_code = 2
+
+
+class UnknownSetting(UsageError):
+    en = "There is no setting called {name}. Did you mean {nearest}?"
+    ru = "Нет настройки {name}. Может быть, {nearest}?"
+
+
+class BadSetting(UsageError):
+    en = "{name} cannot be {value}: it takes {expected}."
+    ru = "{name} не может быть {value}: подойдёт {expected}."
+
+
+class MindError(BoxError):
+    """The mind cannot be opened."""
+
+
+class NoMind(MindError):
+    en = "This program carries no mind of its own. Give the path of a .mind file or of a box: {program} PATH"
+    ru = "В этой программе нет своего разума. Укажи файл .mind или коробку: {program} ПУТЬ"
+    exit_code = 2
+
+
+class MindMissing(MindError):
+    en = "There is no mind at {path}. Give the path of a .mind file or of another box after --mind."
+    ru = "По пути {path} разума нет. Укажи после --mind файл .mind или другую коробку."
+
+
+class MindUnreadable(MindError):
+    en = "The mind {path} cannot be read: {reason}."
+    ru = "Не получается прочесть разум {path}: {reason}."
+
+
+class NoMindInside(MindError):
+    en = "{path} carries no mind: it is neither a .mind file nor a box. Give another file after --mind."
+    ru = "В {path} нет разума: это не файл .mind и не коробка. Укажи после --mind другой файл."
+
+
+class MindTruncated(MindError):
+    en = "The mind {path} is cut short: {expected} bytes are needed, {actual} are there. Copy or download it again."
+    ru = "Разум {path} оборван: нужно байтов {expected}, а есть {actual}. Скопируй или скачай его ещё раз."
+
+
+class MindDamaged(MindError):
+    en = "The mind {path} is damaged: {reason}. Copy or download it again."
+    ru = "Разум {path} повреждён: {reason}. Скопируй или скачай его ещё раз."
+
+
+class MindTooNew(MindError):
+    en = "The mind {path} has the format {format}, this program reads {known}. Get a newer box to open it."
+    ru = "У разума {path} формат {format}, а эта программа читает {known}. Нужна коробка поновее."
+
+
+class MindMisfit(MindError):
+    en = "The mind {path} does not fit together: {reason}. It was exported wrongly; ask its maker."
+    ru = "Разум {path} не сходится сам с собой: {reason}. Он неверно выгружен, спроси автора."
+
+
+class SelftestFailed(MindError):
+    en = "The selftest failed: {reason}. This machine computes something else than the mind's maker saw."
+    ru = "Самопроверка не прошла: {reason}. Эта машина считает не то, что видел автор разума."
+    exit_code = 3
+
+
+class MessageTooLong(BoxError):
+    en = "This message takes {tokens} tokens, and the mind holds {limit} at once. Make it shorter."
+    ru = "В сообщении {tokens} токенов, а разум держит в голове {limit}. Сделай его короче."
+
+
+class NothingToRetry(BoxError):
+    en = "There is no answer to go back to yet."
+    ru = "Пока нет ответа, к которому можно вернуться."
+
+
+class ConversationUnreadable(BoxError):
+    en = "The conversation {path} cannot be opened: {reason}."
+    ru = "Не получается открыть разговор {path}: {reason}."
+
+
+class ConversationUnwritable(BoxError):
+    en = "The conversation cannot be saved in {path}: {reason}."
+    ru = "Не получается сохранить разговор в {path}: {reason}."
+
+
+class ProcessorTooOld(BoxError):
+    en = "This processor is too old for the program: numpy says “{reason}”."
+    ru = "Этот процессор слишком старый для программы: numpy говорит «{reason}»."
+
+
+class OutputClosed(BoxError):
+    """Whoever read our answers has gone, as `head` does; the code is the shell's for SIGPIPE."""
+
+    en = "Nobody reads the answers any more ({reason}): stopping. The conversation is saved."
+    ru = "Ответы больше никто не читает ({reason}): останавливаюсь. Разговор сохранён."
+    exit_code = 141
+
+
+class ProgramBroke(BoxError):
+    """A mistake of ours, not of the person."""
+
+    en = "The program broke down: {reason}. Please show its maker the file with the details."
+    ru = "Программа сломалась: {reason}. Пожалуйста, покажи её автору файл с подробностями."
+    exit_code = 70

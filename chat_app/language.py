@@ -1,0 +1,129 @@
+"""What the program says besides the mind's own words, in Russian and English."""
+
+from __future__ import annotations
+
+import locale
+import os
+import sys
+from dataclasses import dataclass
+from typing import Final
+
+_RUSSIAN_SPEAKING: Final = ("ru", "be", "uk", "kk", "ky")
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """One sentence in both languages, with named places to fill."""
+
+    ru: str
+    en: str
+
+    def __call__(self, language: str, **values: object) -> str:
+        """The sentence in `language` ("ru" or "en")."""
+        return (self.ru if language == "ru" else self.en).format(**values)
+
+
+def of_this_machine() -> str:
+    """ "ru" or "en", by the environment or, on Windows, by the interface language."""
+    for variable in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        if value := os.environ.get(variable):
+            return "ru" if value.lower().startswith(_RUSSIAN_SPEAKING) else "en"
+    if sys.platform == "win32":
+        import ctypes
+
+        primary = ctypes.windll.kernel32.GetUserDefaultUILanguage() & 0x3FF
+        return "ru" if primary in (0x19, 0x23, 0x22, 0x3F, 0x40) else "en"
+    return "ru" if (locale.getlocale()[0] or "").lower().startswith(_RUSSIAN_SPEAKING) else "en"
+
+
+WAKING: Final = Phrase("Разум в коробке просыпается…", "The mind in the box is waking up…")
+HINT: Final = Phrase("/help — команды, /quit — выйти", "/help lists the commands, /quit leaves")
+LEAVE: Final = Phrase("Чтобы выйти, набери /quit или нажми Ctrl-D.", "To leave, type /quit or press Ctrl-D.")
+STOPPED: Final = Phrase("[остановлено]", "[stopped]")
+CUT: Final = Phrase(
+    "[дальше — пустая строка; длиннее: /set max_tokens {longer}]",
+    "[an empty line goes on; for more at once: /set max_tokens {longer}]",
+)
+CUT_ANSWER: Final = Phrase(
+    "[ответ упёрся в предел; длиннее: /set max_tokens {longer}]",
+    "[the answer hit its limit; for longer ones: /set max_tokens {longer}]",
+)
+CONTEXT_FULL: Final = Phrase("[память разума кончилась на этом слове]", "[the mind's memory ended at this word]")
+FORGOT: Final = Phrase(
+    "Разговор стал длиннее памяти разума: самое начало он больше не видит.",
+    "The conversation has outgrown the mind's memory: it no longer sees the very beginning.",
+)
+MOVED: Final = Phrase("Разговор пока пишется сюда: {path}", "For now the conversation is kept here: {path}")
+IN_MEMORY: Final = Phrase(
+    "Пока он хранится в памяти программы; до выхода сохрани его: /save ПУТЬ",
+    "It is kept in the program's memory; before you leave, save it: /save PATH",
+)
+UNKNOWN_COMMAND: Final = Phrase(
+    "Команды /{name} нет. Может быть, /{nearest}? Все команды: /help",
+    "There is no command /{name}. Did you mean /{nearest}? All commands: /help",
+)
+ODD_BYTES: Final = Phrase(
+    "Строка {number} не в UTF-8: нечитаемые байты заменены на «\ufffd».",
+    "Line {number} is not UTF-8: the unreadable bytes became “\ufffd”.",
+)
+STATS: Final = Phrase(
+    "прочитано токенов: {prompt} (из памяти {reused}) за {prefill:.2f} с; написано: {written}, {speed:.1f} в секунду",
+    "read {prompt} tokens ({reused} from memory) in {prefill:.2f} s; wrote {written}, {speed:.1f} a second",
+)
+NO_STATS: Final = Phrase("Разум ещё ничего не сказал.", "The mind has not said anything yet.")
+SETTINGS: Final = Phrase("Настройки (изменить: /set temperature 0.7):", "Settings (to change one: /set temperature 0.7):")
+SET_TO: Final = Phrase("{name} = {value}", "{name} = {value}")
+SYSTEM_IS: Final = Phrase("Наставление: {text}", "System text: {text}")
+NO_SYSTEM: Final = Phrase("Наставления нет.", "There is no system text.")
+SYSTEM_BASE: Final = Phrase(
+    "Этот разум не беседует, а продолжает текст: наставлений он не понимает.",
+    "This mind continues text rather than chatting: it does not understand a system text.",
+)
+UNDONE: Final = Phrase("Последняя реплика забыта.", "The last line is forgotten.")
+RESET: Final = Phrase("Начинаем заново. Прежний разговор остался в {path}", "A fresh start. The old conversation is kept in {path}")
+SAVED: Final = Phrase("Сохранено: {path}", "Saved: {path}")
+LOADED: Final = Phrase("Продолжаем разговор {path}: реплик в нём {count}.", "Going on with {path}: it has {count} lines.")
+RECENT: Final = Phrase("Недавние разговоры (открыть: /load ИМЯ):", "Recent conversations (to open one: /load NAME):")
+NO_RECENT: Final = Phrase("Сохранённых разговоров ещё нет.", "There are no saved conversations yet.")
+WHERE: Final = Phrase(
+    "Разговор: {conversation}\nРазум:    {mind}\nПапка:    {folder}",
+    "Conversation: {conversation}\nMind:         {mind}\nFolder:       {folder}",
+)
+CONTEXT: Final = Phrase("В памяти {used} токенов из {limit}.", "{used} of {limit} tokens are in memory.")
+NO_LICENCE: Final = Phrase("Условия не указаны.", "No terms are given.")
+PRESS_ENTER: Final = Phrase("Нажми Enter, чтобы закрыть окно.", "Press Enter to close the window.")
+LOGGED: Final = Phrase("Подробности: {path}", "Details: {path}")
+SELFTEST_OK: Final = Phrase(
+    "Самопроверка пройдена: ответов {count}, наибольшее расхождение {difference:.1e}.",
+    "The selftest passed: {count} answers, the largest difference {difference:.1e}.",
+)
+VERIFIED: Final = Phrase("Разум цел: sha256 {sha256}", "The mind is whole: sha256 {sha256}")
+
+HELP: Final[dict[str, Phrase]] = {
+    "help": Phrase("этот список", "this list"),
+    "retry": Phrase("ответить на последнюю реплику заново", "answer the last line anew"),
+    "undo": Phrase("забыть последнюю реплику и ответ", "forget the last line and its answer"),
+    "reset": Phrase("начать новый разговор", "begin a new conversation"),
+    "set": Phrase("[ИМЯ ЗНАЧЕНИЕ] настройки", "[NAME VALUE] settings"),
+    "system": Phrase("[ТЕКСТ] наставление разуму", "[TEXT] the system text"),
+    "save": Phrase("ПУТЬ сохранить разговор (.jsonl, .txt, .md)", "PATH save the conversation (.jsonl, .txt, .md)"),
+    "load": Phrase("[ПУТЬ] продолжить сохранённый разговор", "[PATH] go on with a saved conversation"),
+    "stats": Phrase("скорость последнего ответа", "speed of the last answer"),
+    "context": Phrase("сколько памяти занято", "how much memory is taken"),
+    "card": Phrase("кто этот разум и на чём вырос", "who this mind is and what it grew on"),
+    "license": Phrase("условия использования", "terms of use"),
+    "where": Phrase("где лежат файлы", "where the files are"),
+    "quit": Phrase("выйти", "leave"),
+}
+OPTIONS: Final[dict[str, Phrase]] = {
+    "path": Phrase("разум (.mind) или другая коробка", "a mind (.mind) or another box"),
+    "mind": Phrase("то же", "the same"),
+    "prompt": Phrase("ответить на ТЕКСТ и выйти", "answer TEXT and leave"),
+    "max_tokens": Phrase("не больше стольких токенов в ответе", "at most so many tokens an answer"),
+    "seed": Phrase("одно и то же число — один и тот же ответ", "the same number gives the same answer"),
+    "lang": Phrase("язык программы", "the program's language"),
+    "selftest": Phrase("сверить ответы с записанными при выгрузке", "replay the answers recorded at export"),
+    "verify": Phrase("прочесть весь разум и сверить контрольную сумму", "read the whole mind and check its checksum"),
+    "version": Phrase("версия", "the version"),
+    "help": Phrase("эта справка", "this help"),
+}

@@ -1,0 +1,291 @@
+"""The mind file: safetensors read strictly, in place, at any offset of any file (spec/mind-format.md).
+
+Knows bytes; knows nothing of what the tensors compute. Every refusal is a sentence.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import mmap
+import os
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import orjson
+
+from chat_app import template, tokenizer
+from chat_app.config import Config, tensor_shapes
+from chat_app.errors import (
+    MindDamaged,
+    MindMisfit,
+    MindMissing,
+    MindTooNew,
+    MindTruncated,
+    MindUnreadable,
+    NoMindInside,
+)
+from chat_app.sampler import Sampling
+from chat_app.tokenizer import Tokenizer
+
+FORMAT: Final = "mind/1"
+# In two halves, so that the program's own bytes inside a box never look like a trailer.
+MAGIC: Final = b"\x00mind" + b"-in-a-box\x01\xff"
+TRAILER_SIZE: Final = 8 + len(MAGIC)
+LARGEST_HEADER: Final = 100_000_000  # safetensors' own limit
+SIZE_DIGITS: Final = 8
+HASH_DIGITS: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Manners:
+    """How a mind talks. `template` is empty for a base mind, which continues what it is given."""
+
+    template: str
+    system: str
+    stop_ids: tuple[int, ...]
+    sampling: Sampling
+    greeting: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class Golden:
+    """What torch answered on the exporting machine: greedy ids after `prompt`, and its top logits after it."""
+
+    prompt: tuple[int, ...]
+    ids: tuple[int, ...]
+    top_ids: tuple[int, ...]
+    top_logits: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Mind:
+    """An opened mind; its weights are still on the disk. Offsets count from the start of the file at `path`."""
+
+    path: Path
+    start: int
+    length: int
+    tensors: dict[str, int]
+    config: Config
+    tokenizer: Tokenizer
+    manners: Manners
+    card: dict[str, Any]
+    golden: tuple[Golden, ...]
+    sha256: str
+
+    @property
+    def can_chat(self) -> bool:
+        """Whether it answers; otherwise it continues."""
+        return bool(self.manners.template)
+
+    def tensor(self, name: str) -> np.ndarray:
+        """One tensor as float16, in the shape of `tensor_shapes`."""
+        shape = tensor_shapes(self.config)[name]
+        with self.path.open("rb") as file:
+            file.seek(self.tensors[name])
+            data = file.read(2 * math.prod(shape))
+        return np.frombuffer(data, np.float16).reshape(shape)
+
+
+def own_box() -> Path | None:
+    """The box that is running, where a mind stands inside it; None when run from source.
+
+    PyInstaller tells it by sys.executable. Nuitka's one-file program is a child of the file the person opened, which
+    is sys.argv[0] unless found through PATH.
+    """
+    if not (getattr(sys, "frozen", False) or "__compiled__" in globals()):
+        return None
+    for candidate in (sys.executable, sys.argv[0], f"/proc/{os.getppid()}/exe"):
+        path = Path(candidate)
+        try:
+            if path.is_file() and _find_trailer(path):
+                return path
+        except OSError:
+            continue
+    return None
+
+
+def locate(path: Path) -> tuple[int, int]:
+    """(start, length) in bytes of the mind in the file at `path`: a .mind, or a box of any operating system."""
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            head = file.read(SIZE_DIGITS + 2)
+    except FileNotFoundError:
+        raise MindMissing(path=path) from None
+    except OSError as error:
+        raise MindUnreadable(path=path, reason=error.strerror or error) from error
+    if head[SIZE_DIGITS:].startswith(b"{") and int.from_bytes(head[:SIZE_DIGITS], "little") <= LARGEST_HEADER:
+        return 0, size
+    if found := _find_trailer(path):
+        return found
+    raise NoMindInside(path=path)
+
+
+def _find_trailer(path: Path) -> tuple[int, int] | None:
+    """Look backwards for [length u64 LE][magic] behind something that begins like a mind."""
+    with path.open("rb") as file:
+        if os.fstat(file.fileno()).st_size < TRAILER_SIZE:
+            return None
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            end = len(data)
+            while (magic := data.rfind(MAGIC, 0, end)) >= 0:
+                end = magic
+                length = int.from_bytes(data[magic - SIZE_DIGITS : magic], "little") if magic >= SIZE_DIGITS else 0
+                start = magic - SIZE_DIGITS - length
+                if length > SIZE_DIGITS + 2 and start >= 0 and data[start + SIZE_DIGITS : start + SIZE_DIGITS + 1] == b"{":
+                    return start, length
+    return None
+
+
+def open_mind(path: Path) -> Mind:
+    """Read and check everything but the weights. MindError says what does not hold."""
+    start, length = locate(path)
+    header, header_size = _read_header(path, start, length)
+    metadata = header.pop("__metadata__", None)
+    if not isinstance(metadata, dict) or not isinstance(metadata.get("format"), str):
+        raise NoMindInside(path=path)
+    if metadata["format"] != FORMAT:
+        raise MindTooNew(path=path, format=metadata["format"], known=FORMAT)
+    try:
+        config = Config.from_dict(_json(metadata, "config"))
+        tokens = tokenizer.from_dict(_json(metadata, "tokenizer"))
+        if tokens.vocab_size != config.vocab_size:
+            raise ValueError(f"{tokens.vocab_size} pieces for a vocab_size of {config.vocab_size}")
+        manners = _manners(_json(metadata, "chat"), tokens)
+        golden = tuple(_golden(g, config) for g in _json(metadata, "golden")["answers"])
+        card = _json(metadata, "card")
+        sha256 = str(metadata["sha256"])
+    except (ValueError, KeyError, TypeError) as error:
+        reason = f"it lacks {error}" if isinstance(error, KeyError) else error
+        raise MindMisfit(path=path, reason=reason) from error
+    offsets = _check_tensors(path, header, config, length - SIZE_DIGITS - header_size)
+    data_start = start + SIZE_DIGITS + header_size
+    return Mind(
+        path=path, start=start, length=length, config=config, tokenizer=tokens, manners=manners, card=card,
+        golden=golden, sha256=sha256, tensors={name: data_start + offset for name, offset in offsets.items()},
+    )  # fmt: skip
+
+
+def _read_header(path: Path, start: int, length: int) -> tuple[dict[str, Any], int]:
+    with path.open("rb") as file:
+        file.seek(start)
+        prefix = file.read(SIZE_DIGITS)
+        size = int.from_bytes(prefix, "little")
+        if len(prefix) < SIZE_DIGITS or length < SIZE_DIGITS + size:
+            raise MindTruncated(path=path, expected=SIZE_DIGITS + size, actual=length)
+        if size > LARGEST_HEADER:
+            raise MindDamaged(path=path, reason=f"its header claims {size} bytes")
+        raw = file.read(size)
+
+    def distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        values = dict(pairs)
+        if len(values) != len(pairs):
+            raise ValueError("a key stands twice in its header")
+        return values
+
+    try:
+        header = json.loads(raw.decode(), object_pairs_hook=distinct)
+    except (ValueError, RecursionError) as error:
+        raise MindDamaged(path=path, reason=f"its header is not JSON ({error})") from error
+    if not isinstance(header, dict):
+        raise MindDamaged(path=path, reason="its header is not a JSON object")
+    return header, size
+
+
+def _json(metadata: dict[str, str], key: str) -> dict[str, Any]:
+    try:
+        values = orjson.loads(metadata[key])
+    except orjson.JSONDecodeError as error:
+        raise ValueError(f"its {key} is not JSON") from error
+    if not isinstance(values, dict):
+        raise ValueError(f"its {key} is not a JSON object")
+    return values
+
+
+def _manners(chat: dict[str, Any], tokens: Tokenizer) -> Manners:
+    if chat["template"] not in ("", template.NAME):
+        raise ValueError(f"the chat template {chat['template']} is not known")
+    if chat["template"] and not template.has_marks(tokens):
+        raise ValueError("it chats, but its vocabulary lacks the marks of the chat template")
+    stop_ids = tuple(chat["stop_ids"])
+    if not all(type(i) is int and 0 <= i < tokens.vocab_size for i in stop_ids):
+        raise ValueError("its stop ids are not ids of its vocabulary")
+    if chat["language"] not in ("ru", "en"):
+        raise ValueError(f"its language is {chat['language']!r}, neither ru nor en")
+    return Manners(
+        template=chat["template"], system=str(chat["system"]), stop_ids=stop_ids,
+        sampling=Sampling.from_dict(chat["sampling"]), greeting=str(chat["greeting"]), language=chat["language"],
+    )  # fmt: skip
+
+
+def _golden(values: dict[str, Any], config: Config) -> Golden:
+    golden = Golden(*(tuple(values[key]) for key in ("prompt", "ids", "top_ids", "top_logits")))
+    ids = (*golden.prompt, *golden.ids, *golden.top_ids)
+    if not golden.prompt or not all(type(i) is int and 0 <= i < config.vocab_size for i in ids):
+        raise ValueError("a golden answer is not made of ids of its vocabulary")
+    if len(golden.prompt) + len(golden.ids) > config.block_size:
+        raise ValueError("a golden answer is longer than its context")
+    return golden
+
+
+def _check_tensors(path: Path, header: dict[str, Any], config: Config, data_size: int) -> dict[str, int]:
+    """Offsets of all tensors within the data; they must be those of the config, F16, and tile the data exactly."""
+    shapes = tensor_shapes(config)
+    if missing := sorted(shapes.keys() - header.keys()):
+        raise MindMisfit(path=path, reason=f"the tensor {missing[0]} is missing")
+    if foreign := sorted(header.keys() - shapes.keys()):
+        raise MindMisfit(path=path, reason=f"the tensor {foreign[0]} has no place in its config")
+    spans: dict[str, tuple[int, int]] = {}
+    for name, shape in shapes.items():
+        entry = header[name]
+        if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
+            raise MindDamaged(path=path, reason=f"the entry of the tensor {name} is broken")
+        if entry["dtype"] != "F16" or entry["shape"] != list(shape):
+            wanted = f"F16 {list(shape)}"
+            raise MindMisfit(path=path, reason=f"{name} is {entry['dtype']} {entry['shape']} instead of {wanted}")
+        offsets = entry["data_offsets"]
+        if not (isinstance(offsets, list) and len(offsets) == 2 and all(type(o) is int for o in offsets)):
+            raise MindDamaged(path=path, reason=f"the offsets of {name} are broken")
+        spans[name] = (offsets[0], offsets[1])
+    expected = 0
+    for name, (begin, end) in sorted(spans.items(), key=lambda item: item[1]):
+        if begin != expected or end - begin != 2 * math.prod(shapes[name]):
+            raise MindDamaged(path=path, reason=f"the tensor {name} overlaps, leaves a gap or has the wrong size")
+        expected = end
+    if data_size < expected:
+        raise MindTruncated(path=path, expected=expected, actual=data_size)
+    if data_size > expected:
+        raise MindDamaged(path=path, reason=f"{data_size - expected} bytes too many follow the tensors")
+    return {name: begin for name, (begin, _) in spans.items()}
+
+
+def _chunks(mind: Mind, size: int = 1 << 22) -> Iterator[bytes]:
+    with mind.path.open("rb") as file:
+        file.seek(mind.start)
+        left = mind.length
+        while left and (chunk := file.read(min(size, left))):
+            left -= len(chunk)
+            yield chunk
+
+
+def verify(mind: Mind) -> None:
+    """Read every byte: the checksum must hold and no weight be NaN or infinite. MindDamaged otherwise."""
+    zeroed = b'"sha256":"' + b"0" * HASH_DIGITS + b'"'
+    digest = hashlib.sha256()
+    for number, chunk in enumerate(_chunks(mind, 1 << 26)):
+        if number == 0:  # the checksum stands in the header, and counts as zeros
+            chunk = re.sub(rb'"sha256":"[0-9a-f]{64}"', zeroed, chunk, count=1)
+        digest.update(chunk)
+    if digest.hexdigest() != mind.sha256:
+        raise MindDamaged(path=mind.path, reason="its checksum does not match")
+    for name in mind.tensors:
+        if not np.isfinite(mind.tensor(name)).all():
+            raise MindDamaged(path=mind.path, reason=f"the tensor {name} holds a NaN or an infinity")

@@ -1,0 +1,63 @@
+"""Talking without a terminal: a line in, a line out on stdout; everything else goes to stderr."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import closing
+from typing import Final
+
+from chat_app import commands, language
+from chat_app.chat import Answer, Chat
+from chat_app.commands import DiskWatch
+from chat_app.errors import BoxError
+
+_UNREADABLE: Final = "\ufffd"
+
+
+def answer_once(chat: Chat, prompt: str, lang: str) -> int:
+    """Answer `prompt` with the lines as the mind wrote them; the exit code."""
+    _stream(chat, chat.say(prompt), lang, one_line=False)
+    _remark(DiskWatch().remarks(chat, lang))
+    return 0
+
+
+def talk(chat: Chat, lang: str) -> int:
+    """Answer stdin line by line until it ends or says /quit; the exit code is that of the last line that failed."""
+    code = 0
+    disk = DiskWatch()
+    for number, raw in enumerate(sys.stdin.buffer, 1):
+        line = raw.decode("utf-8-sig" if number == 1 else "utf-8", "replace").rstrip("\r\n")
+        if _UNREADABLE in line and _UNREADABLE.encode() not in raw:
+            _remark([language.ODD_BYTES(lang, number=number)])
+        if not line.strip() and chat.mind.can_chat:
+            continue
+        try:
+            if not commands.is_command(line):
+                _stream(chat, chat.say(line), lang, one_line=True)
+            else:
+                outcome = commands.run(chat, line, lang)
+                _remark([outcome.text] if outcome.text else [])
+                if outcome.answer:
+                    _stream(chat, outcome.answer, lang, one_line=True)
+                if outcome.leave:
+                    break
+        except BoxError as error:
+            code = error.exit_code
+            _remark([error.sentence(lang)])
+        _remark(disk.remarks(chat, lang))
+    return code
+
+
+def _stream(chat: Chat, answer: Answer, lang: str, *, one_line: bool) -> None:
+    with closing(iter(answer)) as pieces:  # closed stdout or not, what was written goes into the conversation
+        for piece in pieces:
+            sys.stdout.write(piece.replace("\n", " ") if one_line else piece)
+            sys.stdout.flush()
+    sys.stdout.write("\n")
+    sys.stdout.flush()
+    _remark([*commands.remarks(chat, answer, lang), commands.stats_line(answer, lang)])
+
+
+def _remark(lines: list[str]) -> None:
+    for line in lines:
+        print(line, file=sys.stderr, flush=True)

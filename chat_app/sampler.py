@@ -1,0 +1,188 @@
+"""From logits to the next id: temperature, top-k, top-p, min-p, repetition penalty, no-repeat n-grams.
+
+Knows numbers, no text. Filters work in the order named, as in Hugging Face transformers.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Final
+
+import numpy as np
+
+from chat_app.errors import BadSetting
+
+_FIRST_LOOK: Final = 256  # candidates sorted before it is known that a nucleus needs more
+_GREEDY_BELOW: Final = 1e-3  # as good as 0, and 1 / temperature stays finite in fp32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampling:
+    """How freely a mind speaks. A temperature of 0 always takes the likeliest id."""
+
+    temperature: float = 0.8
+    top_k: int = 0
+    """Only the k likeliest; 0 is all."""
+    top_p: float = 1.0
+    """Only the likeliest that together reach p (nucleus, arXiv 1904.09751)."""
+    min_p: float = 0.0
+    """Only those at least min_p times as likely as the likeliest (arXiv 2407.01082)."""
+    repetition_penalty: float = 1.0
+    """Divides the positive and multiplies the negative logits of recent ids (CTRL, arXiv 1909.05858, section 4.1)."""
+    repetition_window: int = 256
+    """How many recent ids the penalty looks at; 0 is all."""
+    no_repeat_ngram: int = 0
+    """No run of so many ids is written twice; 0 is off."""
+    max_tokens: int = 400
+    seed: int | None = None
+    """The same seed, mind and text give the same answer; without one every answer is new."""
+
+    def __post_init__(self) -> None:
+        for name, (holds, expected) in _LIMITS.items():
+            value = getattr(self, name)
+            if not holds(value):
+                raise BadSetting(name=name, value=value, expected=expected)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Sampling:
+        """From a mind's defaults. ValueError where a key is unknown or a value impossible."""
+        try:
+            return cls(**values)
+        except (TypeError, BadSetting) as error:
+            raise ValueError(f"its sampling defaults do not hold: {error}") from error
+
+    def to_dict(self) -> dict[str, Any]:
+        """All settings by name."""
+        return asdict(self)
+
+    def changed(self, name: str, text: str) -> Sampling:
+        """The settings with `name` read from what a person typed. BadSetting says what would do."""
+        holds, expected = _LIMITS[name]
+        try:
+            value: object = None if text.lower() in ("none", "off", "random") and name == "seed" else _number(text)
+        except ValueError:
+            raise BadSetting(name=name, value=text, expected=expected) from None
+        if isinstance(value, int) and isinstance(getattr(Sampling(), name), float):
+            value = float(value)
+        if not holds(value):
+            raise BadSetting(name=name, value=text, expected=expected)
+        return replace(self, **{name: value})  # type: ignore[arg-type]
+
+
+def _number(text: str) -> int | float:
+    try:
+        return int(text)
+    except ValueError:
+        return float(text.replace(",", "."))
+
+
+def _whole(least: int) -> Callable[[object], bool]:
+    return lambda value: type(value) is int and least <= value < 1 << 63
+
+
+def _between(least: float, most: float, *, above: bool = False) -> Callable[[object], bool]:
+    def holds(value: object) -> bool:
+        return type(value) in (int, float) and (least < value if above else least <= value) and value <= most  # type: ignore[operator]
+
+    return holds
+
+
+_LIMITS: Final[dict[str, tuple[Callable[[object], bool], str]]] = {
+    "temperature": (_between(0, 100), "0…100"),
+    "top_k": (_whole(0), "0, 1, 2…"),
+    "top_p": (_between(0, 1, above=True), "0.01…1"),
+    "min_p": (_between(0, 1), "0…1"),
+    "repetition_penalty": (_between(0, 100, above=True), "0.01…100"),
+    "repetition_window": (_whole(0), "0, 1, 2…"),
+    "no_repeat_ngram": (_whole(0), "0, 1, 2…"),
+    "max_tokens": (_whole(1), "1, 2, 3…"),
+    "seed": (lambda value: value is None or _whole(0)(value), "0, 1, 2…, off"),
+}
+SETTINGS: Final = tuple(field.name for field in fields(Sampling))
+
+
+class Sampler:
+    """Picks ids one after another for one answer. `never` are ids that no answer may hold."""
+
+    def __init__(self, sampling: Sampling, never: Sequence[int] = ()) -> None:
+        self.sampling = sampling
+        self._never = np.array(never, np.intp)
+        self._dice = random.Random(sampling.seed)  # not numpy.random: it would add 3 MB to a box
+        self._followers: dict[tuple[int, ...], set[int]] = {}
+        self._seen = 0
+        self._every: np.ndarray | None = None
+
+    def pick(self, logits: np.ndarray, written: Sequence[int]) -> int:
+        """The next id. `logits` [V] fp32 are changed in place; `written` are the ids of the text so far."""
+        s = self.sampling
+        if self._never.size:
+            logits[self._never] = -np.inf
+        if s.repetition_penalty != 1.0 and written:
+            recent = np.array(written[-s.repetition_window :], np.intp)
+            values = logits[recent]
+            # An id that stands twice among the recent ones is read once and written twice, the same.
+            logits[recent] = np.where(values > 0, values / s.repetition_penalty, values * s.repetition_penalty)
+        if s.no_repeat_ngram and (banned := self._would_repeat(written)):
+            kept = logits[banned]
+            logits[banned] = -np.inf
+            if logits.max() == -np.inf:  # everything would repeat: better that than nothing
+                logits[banned] = kept
+        if s.temperature < _GREEDY_BELOW:
+            return int(logits.argmax())
+        return self._roll(logits)
+
+    def _would_repeat(self, written: Sequence[int]) -> list[int]:
+        """Ids that would complete an n-gram that `written` already holds."""
+        size = self.sampling.no_repeat_ngram
+        for end in range(max(self._seen, size - 1), len(written)):
+            self._followers.setdefault(tuple(written[end - size + 1 : end]), set()).add(written[end])
+        self._seen = len(written)
+        return list(self._followers.get(tuple(written[len(written) - size + 1 :]), ()))
+
+    def _roll(self, logits: np.ndarray) -> int:
+        s = self.sampling
+        logits -= logits.max()
+        logits *= np.float32(1 / s.temperature)
+        ids, p, mass = self._likeliest(logits)
+        if s.min_p > 0:
+            likely = p >= s.min_p  # the likeliest has p = 1 here: nothing is normalised until the dice fall
+            ids, p = ids[likely], p[likely]
+        total = p.cumsum()
+        kept = len(p)
+        if s.top_p < 1:
+            kept = min(kept, int(total.searchsorted(s.top_p * mass)) + 1)
+        chosen = int(total[:kept].searchsorted(self._dice.random() * float(total[kept - 1]), side="right"))
+        return int(ids[min(chosen, kept - 1)])
+
+    def _likeliest(self, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+        """(ids, exp(scores), the sum that top_p is a share of); likeliest first wherever the order matters."""
+        s = self.sampling
+        if s.top_k:
+            ids = _largest(scores, s.top_k)
+            p = np.exp(scores[ids])
+            return ids, p, float(p.sum())
+        every = np.exp(scores)
+        if s.top_p == 1:
+            return self._all(len(scores)), every, 0.0
+        mass = float(every.sum())
+        ids = _largest(scores, _FIRST_LOOK)
+        if every[ids].sum() < s.top_p * mass:
+            ids = _largest(scores, len(scores))
+        return ids, every[ids], mass
+
+    def _all(self, size: int) -> np.ndarray:
+        if self._every is None:
+            self._every = np.arange(size)
+        return self._every
+
+
+def _largest(scores: np.ndarray, count: int) -> np.ndarray:
+    """Indices of the `count` largest scores, largest first, the lower index first where they are equal."""
+    if count >= len(scores):
+        return (-scores).argsort(kind="stable")
+    least = np.partition(scores, len(scores) - count)[len(scores) - count]
+    ids = np.flatnonzero(scores >= least)
+    order: np.ndarray = ids[(-scores[ids]).argsort(kind="stable")[:count]]
+    return order

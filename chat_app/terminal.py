@@ -1,0 +1,232 @@
+"""The terminal's face: greeting while the mind wakes, line editing, streaming, Ctrl-C for the answer only."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Final
+
+from prompt_toolkit import PromptSession, print_formatted_text
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+from prompt_toolkit.document import Document
+from prompt_toolkit.formatted_text import FormattedText
+from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.styles import Style
+from prompt_toolkit.utils import get_cwidth
+
+from chat_app import commands, language, places
+from chat_app.awakening import Awakening
+from chat_app.chat import Answer, Chat
+from chat_app.commands import DiskWatch
+from chat_app.errors import BoxError
+from chat_app.language import HELP
+from chat_app.sampler import SETTINGS
+
+_STYLE: Final = Style([("remark", "fg:ansibrightblack"), ("trouble", "fg:ansired"), ("name", "bold"), ("you", "fg:ansicyan")])
+_PROMPT: Final = FormattedText([("class:you", "› ")])
+_LONGEST_HELD_WORD: Final = 40
+
+
+class Terminal:
+    """One person at a keyboard."""
+
+    def __init__(self, awakening: Awakening, lang: str, settle: Callable[[Chat], None]) -> None:
+        self._awakening, self._lang = awakening, lang
+        self._settle: Callable[[Chat], None] | None = settle  # once, when the mind is awake
+        self._disk = DiskWatch()
+
+    def run(self) -> int:
+        """Greet, talk until the person leaves, and return the exit code."""
+        self._greet()
+        session: PromptSession[str] = PromptSession(
+            history=_history(), completer=_Completer(), complete_while_typing=True,
+            key_bindings=_keys(), style=_STYLE, enable_open_in_editor=False,
+        )  # fmt: skip
+        while True:
+            try:
+                line = session.prompt(_PROMPT)
+            except KeyboardInterrupt:
+                self._remark([language.LEAVE(self._lang)])
+                continue
+            except EOFError:
+                return 0
+            try:
+                chat = self._awake()
+                if not self._take(chat, line):
+                    return 0
+                self._remark(self._disk.remarks(chat, self._lang))
+            except BoxError as error:
+                if not self._awakening.succeeded:
+                    raise
+                self._show("class:trouble", error.sentence(self._lang))
+
+    def _awake(self) -> Chat:
+        chat = self._awakening.chat()
+        if self._settle is not None:
+            self._settle(chat)
+            self._settle = None
+        return chat
+
+    def _greet(self) -> None:
+        mind = self._awakening.mind()
+        title = str(mind.card.get("title") or mind.path.stem)
+        self._show("class:name", title)
+        if mind.manners.greeting:
+            _write_wrapped([mind.manners.greeting, "\n"])
+        self._remark([language.HINT(self._lang)])
+
+    def _take(self, chat: Chat, line: str) -> bool:
+        """Do what one line asks; False when it asks to leave."""
+        if commands.is_command(line.strip()):
+            outcome = commands.run(chat, line.strip(), self._lang)
+            if outcome.text:
+                _write_wrapped([outcome.text, "\n"])
+            if outcome.answer:
+                self._stream(chat, outcome.answer)
+            return not outcome.leave
+        if line.strip() or not chat.mind.can_chat:
+            self._stream(chat, chat.say(line))
+        return True
+
+    def _stream(self, chat: Chat, answer: Answer) -> None:
+        with _interrupt_cancels(answer):
+            _write_wrapped(answer)
+        sys.stdout.write("\n")
+        self._remark(commands.remarks(chat, answer, self._lang))
+
+    def _remark(self, lines: list[str]) -> None:
+        for line in lines:
+            self._show("class:remark", line)
+
+    def _show(self, style: str, text: str) -> None:
+        sys.stdout.flush()
+        print_formatted_text(FormattedText([(style, text)]), style=_STYLE)
+
+
+@contextmanager
+def _interrupt_cancels(answer: Answer) -> Iterator[None]:
+    """Ctrl-C asks the answer to end after its token, instead of tearing through whatever runs."""
+
+    def cancel(_signal: int, _frame: FrameType | None) -> None:
+        answer.cancel()
+
+    before = signal.signal(signal.SIGINT, cancel)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _write_wrapped(pieces: Iterable[str]) -> None:
+    """Stream text, breaking lines between words; a word is held back until it is whole."""
+    wrap = Wrap(shutil.get_terminal_size().columns)
+    for piece in pieces:
+        sys.stdout.write(wrap.feed(piece))
+        sys.stdout.flush()
+    sys.stdout.write(wrap.finish())
+    sys.stdout.flush()
+
+
+class Wrap:
+    """Breaks a stream of text at `width` columns, between words where it can."""
+
+    def __init__(self, width: int) -> None:
+        self._width = max(width - 1, 10)  # the last column is left free: terminals differ in when they wrap
+        self._column = 0
+        self._word = ""
+
+    def feed(self, text: str) -> str:
+        """The text that can be shown now."""
+        shown = ""
+        for character in text:
+            if character in " \n":
+                shown += self._place(self._word)
+                self._word = ""
+                shown += self._space(character)
+            else:
+                self._word += character
+                if len(self._word) >= _LONGEST_HELD_WORD:
+                    shown += self._place(self._word)
+                    self._word = ""
+        return shown
+
+    def finish(self) -> str:
+        """The word that was held back."""
+        word, self._word = self._word, ""
+        return self._place(word)
+
+    def _space(self, character: str) -> str:
+        if character == "\n" or self._column >= self._width:
+            self._column = 0
+            return "\n"
+        self._column += 1
+        return " "
+
+    def _place(self, word: str) -> str:
+        size = get_cwidth(word)
+        before = ""
+        if self._column and self._column + size > self._width:
+            before, self._column = "\n", 0
+        self._column = (self._column + size) % self._width if self._column + size > self._width else self._column + size
+        return before + word
+
+
+class _Completer(Completer):
+    """Names of commands after a slash, names of settings after /set."""
+
+    def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterator[Completion]:
+        text = document.text_before_cursor
+        if not text.startswith("/") or "\n" in text:
+            return
+        command, space, rest = text[1:].partition(" ")
+        if not space:
+            for name in (*HELP, *SETTINGS):
+                if name.startswith(command):
+                    yield Completion(name, start_position=-len(command))
+        elif command == "set" and " " not in rest:
+            for name in SETTINGS:
+                if name.startswith(rest):
+                    yield Completion(name, start_position=-len(rest))
+
+
+def _keys() -> KeyBindings:
+    keys = KeyBindings()
+
+    @keys.add("escape", "enter")
+    def _(event: KeyPressEvent) -> None:
+        event.current_buffer.insert_text("\n")
+
+    return keys
+
+
+class _SafeHistory(FileHistory):
+    """Lines typed before; a disk that takes no more costs the history, never the line."""
+
+    def store_string(self, string: str) -> None:
+        try:
+            super().store_string(string)
+        except OSError:
+            return
+
+
+def _history() -> History:
+    path = places.home() / "line-history"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+    except OSError:
+        return InMemoryHistory()
+    return _SafeHistory(str(path)) if os.access(path, os.R_OK | os.W_OK) else InMemoryHistory()
+
+
+def is_terminal() -> bool:
+    """Whether a person sits at both ends."""
+    return sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
+
+

@@ -1,0 +1,1 @@
+"""Grows a mind: text -> tokens -> checkpoint -> `.mind`."""

@@ -1,0 +1,113 @@
+"""The trainer's command line: one command a stage, and `grow` for all of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import rich
+import torch
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from trainer import export as export_stage
+from trainer import tokens as tokens_stage
+from trainer import vocabulary as vocabulary_stage
+from trainer.corpora import documents
+from trainer.errors import GrowError
+from trainer.pretrain import Run
+from trainer.recipe import Recipe, find, load
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+Name = Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe's name or the path of a .toml file.")]
+Text = Annotated[list[str], typer.Option("--text", help="A file or folder of text; may be given again.")]
+Set = Annotated[list[str], typer.Option("--set", help="Change the recipe: section.key=value.")]
+Out = Annotated[Path | None, typer.Option("--out", help="The work folder; out/RECIPE by default.")]
+To = Annotated[Path | None, typer.Option("--to", help="Where the mind goes; OUT/RECIPE.mind by default.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda, or auto.")]
+
+
+def _open(name: str, changes: list[str], out: Path | None) -> tuple[Recipe, Path]:
+    recipe = load(find(name), tuple(changes))
+    folder = out or Path("out") / recipe.name
+    folder.mkdir(parents=True, exist_ok=True)
+    return recipe, folder
+
+
+@app.command()
+def corpus(name: Name, text: Text = [], change: Set = [], out: Out = None) -> None:  # noqa: B006
+    """Gather and normalise the text, and hold a part of it out."""
+    recipe, folder = _open(name, change, out)
+    sizes = documents.gather(recipe.corpus, tuple(text), folder)
+    rich.print(f"corpus: {sizes['train']:,} characters to learn from, {sizes['val']:,} held out")
+
+
+@app.command()
+def vocabulary(name: Name, change: Set = [], out: Out = None) -> None:  # noqa: B006
+    """Make the vocabulary from the corpus."""
+    recipe, folder = _open(name, change, out)
+    pieces = vocabulary_stage.make(recipe.vocabulary, folder, recipe.corpus.yo_to_e)
+    rich.print(f"vocabulary: {len(pieces.pieces):,} pieces ({pieces.kind})")
+
+
+@app.command()
+def tokens(name: Name, change: Set = [], out: Out = None) -> None:  # noqa: B006
+    """Encode the corpus."""
+    _, folder = _open(name, change, out)
+    counts = tokens_stage.make(vocabulary_stage.load(folder), folder)
+    for part, count in counts.items():
+        rich.print(f"tokens: {part} {count.tokens:,}, {count.characters / count.tokens:.2f} characters a token")
+
+
+@app.command()
+def pretrain(name: Name, change: Set = [], out: Out = None, device: Device = "auto") -> None:  # noqa: B006
+    """Grow the weights; Ctrl-C stops, the same command goes on."""
+    recipe, folder = _open(name, change, out)
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    run = Run(recipe, folder, vocabulary_stage.load(folder), device)
+    resumed = run.resume()
+    size = sum(p.numel() for p in run.model.parameters())
+    rich.print(f"pretrain: {size / 1e6:.2f} M parameters on {device}" + (f", from iteration {run.state.iteration}" if resumed else ""))
+    columns = (TextColumn("pretrain"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns) as progress:
+        bar = progress.add_task("pretrain", total=recipe.pretrain.max_iters, completed=run.state.iteration)
+        for iteration in run.go(lambda line: progress.console.print(line, markup=False, highlight=False)):
+            progress.update(bar, completed=iteration)
+
+
+@app.command()
+def export(name: Name, change: Set = [], out: Out = None, to: To = None) -> None:  # noqa: B006
+    """Write the mind: fp16 weights, vocabulary, card and golden answers in one file."""
+    recipe, folder = _open(name, change, out)
+    path = to or folder / f"{recipe.name}.mind"
+    digest = export_stage.export(recipe, folder, vocabulary_stage.load(folder), path)
+    rich.print(f"export: {path}, {path.stat().st_size / 1e6:.1f} MB, sha256 {digest[:12]}…")
+
+
+@app.command()
+def grow(
+    name: Name, text: Text = [], change: Set = [], out: Out = None, device: Device = "auto", to: To = None,  # noqa: B006
+) -> None:  # fmt: skip
+    """All stages in order, from text to mind."""
+    corpus(name, text, change, out)
+    vocabulary(name, change, out)
+    tokens(name, change, out)
+    pretrain(name, change, out, device)
+    export(name, change, out, to)
+
+
+def main() -> None:
+    """Run, and turn a maker's mistake into a sentence."""
+    try:
+        app(standalone_mode=False)
+    except GrowError as error:
+        rich.print(f"[red]{error}[/red]")
+        raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Sources of text: each is a function that yields documents."""

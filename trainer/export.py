@@ -1,0 +1,121 @@
+"""The export stage, the only bridge from torch to the runtime: checkpoint -> fp16 `.mind` with golden answers."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from chat_app import template
+from chat_app import tokenizer as tokenizer_module
+from chat_app.config import Config
+from chat_app.sampler import Sampling
+from chat_app.tokenizer import Pieces, Tokenizer
+from trainer import mind_file
+from trainer.errors import ExportError
+from trainer.model import Transformer
+from trainer.pretrain import CHECKPOINT, Run, config_of, read_checkpoint
+from trainer.recipe import Export, Recipe
+
+TOP_LOGITS = 8
+
+
+def export(recipe: Recipe, folder: Path, pieces: Pieces, path: Path) -> str:
+    """Turn the checkpoint in `folder` into the mind at `path`; return its sha256."""
+    checkpoint = read_checkpoint(folder / CHECKPOINT)
+    config = config_of(checkpoint)
+    if config.vocab_size != len(pieces.pieces):
+        raise ExportError("The vocabulary is not the one the checkpoint was grown with: run the stages again in order.")
+    weights = {name: tensor.float().numpy() for name, tensor in checkpoint["model"].items()}
+    halves = mind_file.rounded(config, weights)
+    tokenizer = tokenizer_module.from_dict(pieces.to_dict())
+    model = as_shipped(config, halves)
+    golden = [golden_answer(model, _prompt_ids(tokenizer, p), recipe.export) for p in recipe.export.golden_prompts]
+    return mind_file.write(
+        path, config, halves, pieces,
+        chat=_chat(recipe),
+        card=_card(recipe, folder, pieces, model, checkpoint),
+        golden=golden,
+    )  # fmt: skip
+
+
+def as_shipped(config: Config, halves: dict[str, np.ndarray]) -> Transformer:
+    """The torch model with the weights that the mind will hold: rounded to fp16, computing in fp32."""
+    model = Transformer(config)
+    model.load_state_dict({name: torch.from_numpy(half).float() for name, half in halves.items()})
+    return model.eval()
+
+
+@torch.no_grad()
+def golden_answer(model: Transformer, prompt: list[int], settings: Export) -> dict[str, Any]:
+    """What torch says after `prompt`: its greedy ids, and the top logits of the first step."""
+    ids = list(prompt)
+    first: torch.Tensor | None = None
+    for _ in range(min(settings.golden_tokens, model.config.block_size - len(prompt))):
+        logits = model(torch.tensor([ids]))[0, -1]
+        first = logits if first is None else first
+        ids.append(int(logits.argmax()))
+    if first is None:
+        raise ExportError("A golden prompt fills the whole context: make it shorter.")
+    top = first.topk(min(TOP_LOGITS, len(first)))
+    return {"prompt": prompt, "ids": ids[len(prompt) :], "top_ids": top.indices.tolist(), "top_logits": top.values.tolist()}
+
+
+def _prompt_ids(tokenizer: Tokenizer, prompt: str) -> list[int]:
+    if template.has_marks(tokenizer):
+        return template.render(tokenizer, [template.Message("user", prompt)], answer=True)[0]
+    return ([] if tokenizer.bos_id is None else [tokenizer.bos_id]) + tokenizer.encode(prompt)
+
+
+def _chat(recipe: Recipe) -> dict[str, Any]:
+    settings = recipe.export
+    names = Sampling().to_dict().keys() & settings.model_dump().keys()
+    return {
+        "template": "",
+        "system": settings.system,
+        "stop_ids": [],
+        "sampling": {name: getattr(settings, name) for name in sorted(names)},
+        "greeting": settings.greeting,
+        "language": recipe.mind.language,
+    }
+
+
+def _card(recipe: Recipe, folder: Path, pieces: Pieces, model: Transformer, checkpoint: dict[str, Any]) -> dict[str, Any]:
+    """Who the mind is, with figures measured now on the weights that ship, over all of the held-out text."""
+    run = Run(recipe, folder, pieces, "cpu")
+    run.model = model
+    loss = run.held_out_loss()
+    state = checkpoint["state"]
+    return {
+        **recipe.mind.model_dump(exclude={"language"}),
+        "recipe": recipe.name,
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "figures": {
+            "held_out_nats_per_token": round(loss, 4),
+            "held_out_bits_per_character": round(run.bits_per_character(loss), 4),
+            "held_out_bits_per_byte": round(run.bits_per_byte(loss), 4),
+            "held_out_characters": run.val_counts.characters,
+            "iterations": state["iteration"],
+            "tokens_seen": state["iteration"] * run.settings.batch_size * run.settings.gradient_accumulation * run.config.block_size,
+            "hours": round(state["seconds"] / 3600, 2),
+        },
+        "curve": state["curve"],
+        "samples": state["samples"],
+        "torch": importlib.metadata.version("torch").partition("+")[0],
+        "commit": _commit(),
+    }
+
+
+def _commit() -> str:
+    """The trainer's own commit, where it runs from a checkout."""
+    try:
+        run = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return run.stdout.strip()

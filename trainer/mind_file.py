@@ -1,0 +1,84 @@
+"""Writing a `.mind`: safetensors with our metadata, the same bytes for the same mind (spec/mind-format.md)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+import safetensors.numpy
+
+from chat_app.config import Config, tensor_shapes
+from chat_app.mind import FORMAT, HASH_DIGITS, SIZE_DIGITS
+from chat_app.tokenizer import Pieces
+from trainer.errors import ExportError
+from trainer.files import replacing
+
+HEADER_MULTIPLE = 8  # safetensors pads its header to a multiple of so many bytes
+
+
+def write(
+    path: Path,
+    config: Config,
+    tensors: Mapping[str, np.ndarray],
+    pieces: Pieces,
+    *,
+    chat: dict[str, Any],
+    card: dict[str, Any],
+    golden: list[dict[str, Any]],
+) -> str:
+    """Write the mind in place of `path`; return its sha256. Tensors of any floating dtype are rounded to fp16.
+
+    ExportError where a tensor is missing, has another shape, or does not survive fp16.
+    """
+    metadata = {
+        "format": FORMAT,
+        "config": _json(config.to_dict()),
+        "tokenizer": _json(pieces.to_dict()),
+        "chat": _json(chat),
+        "card": _json(card),
+        "golden": _json({"answers": golden}),
+        "sha256": "0" * HASH_DIGITS,
+    }
+    data = _sorted_header(safetensors.numpy.save(rounded(config, tensors), metadata))
+    digest = hashlib.sha256(data).hexdigest()
+    place = data.index(b'"sha256":"' + b"0" * HASH_DIGITS) + len(b'"sha256":"')
+    with replacing(path) as file:
+        file.write(data[:place] + digest.encode() + data[place + HASH_DIGITS :])
+    return digest
+
+
+def rounded(config: Config, tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The tensors of the config in float16. ExportError names the one that does not fit or is not finite."""
+    halves = {}
+    for name, shape in tensor_shapes(config).items():
+        if name not in tensors:
+            raise ExportError(f"The checkpoint has no tensor {name}.")
+        tensor = np.asarray(tensors[name])
+        if tensor.shape != shape:
+            raise ExportError(f"The tensor {name} is {list(tensor.shape)}, and the config wants {list(shape)}.")
+        if not np.isfinite(tensor).all():
+            raise ExportError(f"The tensor {name} holds NaN or infinity: training diverged. Export an earlier checkpoint.")
+        with np.errstate(over="ignore"):
+            half = tensor.astype(np.float16)
+        if not np.isfinite(half).all():
+            largest = float(np.abs(tensor).max())
+            raise ExportError(f"The tensor {name} reaches {largest:.0f}, above fp16's 65504: train with more weight decay.")
+        halves[name] = np.ascontiguousarray(half)
+    return halves
+
+
+def _json(value: dict[str, Any]) -> str:
+    return orjson.dumps(value).decode()
+
+
+def _sorted_header(data: bytes) -> bytes:
+    """The library writes its metadata in the order of a hash table, another one in each process: sort it."""
+    size = int.from_bytes(data[:SIZE_DIGITS], "little")
+    header = orjson.loads(data[SIZE_DIGITS : SIZE_DIGITS + size])
+    text = orjson.dumps(header, option=orjson.OPT_SORT_KEYS)
+    text += b" " * (-len(text) % HEADER_MULTIPLE)
+    return len(text).to_bytes(SIZE_DIGITS, "little") + text + data[SIZE_DIGITS + size :]

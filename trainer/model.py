@@ -1,0 +1,163 @@
+"""The mind as torch sees it, while it grows: one transformer whose config decides.
+
+The twin of chat_app/model.py; parity tests hold the two together over every combination of switches.
+B is the batch, T the positions, C = n_embd, H = n_head, G = n_kv_head, D = C / H.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from chat_app.config import Config
+
+
+def rope_angles(config: Config) -> tuple[Tensor, Tensor]:
+    """(cos, sin), each [block_size, D/2] fp32 (Su et al., arXiv 2104.09864, eq. 34, in Llama's half-split order)."""
+    frequency = config.rope_theta ** (-torch.arange(0, config.head_dim, 2).double() / config.head_dim)
+    angle = torch.outer(torch.arange(config.block_size).double(), frequency)
+    return angle.cos().float(), angle.sin().float()
+
+
+def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Turn each pair (i, i + D/2) of x [B, H, T, D] by its position's angle."""
+    first, second = x.chunk(2, dim=-1)  # [B, H, T, D/2] each
+    return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1).type_as(x)
+
+
+class Norm(nn.Module):
+    """LayerNorm or RMSNorm, with a gain and no bias."""
+
+    def __init__(self, config: Config, size: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(size))
+        self.kind, self.eps = config.norm, config.norm_eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.kind == "rmsnorm":
+            return F.rms_norm(x, self.weight.shape, self.weight, self.eps)
+        return F.layer_norm(x, self.weight.shape, self.weight, None, self.eps)
+
+
+class HeadNorm(nn.Module):
+    """RMSNorm over one head's channels, for queries and keys (Henry et al., arXiv 2010.04245; as in Qwen3)."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(config.head_dim))
+        self.eps = config.norm_eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.rms_norm(x, self.weight.shape, self.weight, self.eps)
+
+
+class Attention(nn.Module):
+    """Causal self-attention; G key-value heads serve H query heads (GQA, arXiv 2305.13245)."""
+
+    def __init__(self, config: Config, dropout: float) -> None:
+        super().__init__()
+        self.config, self.dropout = config, dropout
+        self.c_q = nn.Linear(config.n_embd, config.n_embd, bias=False)
+        self.c_k = nn.Linear(config.n_embd, config.n_kv, bias=False)
+        self.c_v = nn.Linear(config.n_embd, config.n_kv, bias=False)
+        self.c_proj = nn.Linear(config.n_embd, config.n_embd, bias=False)
+        if config.qk_norm:
+            self.q_norm, self.k_norm = HeadNorm(config), HeadNorm(config)
+
+    def forward(self, x: Tensor, cos: Tensor | None, sin: Tensor | None) -> Tensor:
+        B, T, C = x.shape
+        c = self.config
+        q = self.c_q(x).view(B, T, c.n_head, c.head_dim).transpose(1, 2)  # [B, H, T, D]
+        k = self.c_k(x).view(B, T, c.n_kv_head, c.head_dim).transpose(1, 2)  # [B, G, T, D]
+        v = self.c_v(x).view(B, T, c.n_kv_head, c.head_dim).transpose(1, 2)  # [B, G, T, D]
+        if c.qk_norm:
+            q, k = self.q_norm(q), self.k_norm(k)
+        if cos is not None and sin is not None:
+            q, k = rotate(q, cos[:T], sin[:T]), rotate(k, cos[:T], sin[:T])
+        y = F.scaled_dot_product_attention(
+            q, k, v,
+            dropout_p=self.dropout if self.training else 0.0,
+            is_causal=True,
+            enable_gqa=c.n_kv_head != c.n_head,
+        )  # [B, H, T, D]  # fmt: skip
+        y = y.transpose(1, 2).reshape(B, T, C)  # [B, T, C]
+        return F.dropout(self.c_proj(y), self.dropout, self.training)
+
+
+class Mlp(nn.Module):
+    """GELU (exact, by erf) or SwiGLU (Shazeer, arXiv 2002.05202)."""
+
+    def __init__(self, config: Config, dropout: float) -> None:
+        super().__init__()
+        self.dropout = dropout
+        self.gated = config.mlp == "swiglu"
+        if self.gated:
+            self.c_gate = nn.Linear(config.n_embd, config.n_inner, bias=False)
+        self.c_fc = nn.Linear(config.n_embd, config.n_inner, bias=False)
+        self.c_proj = nn.Linear(config.n_inner, config.n_embd, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = F.silu(self.c_gate(x)) * self.c_fc(x) if self.gated else F.gelu(self.c_fc(x))  # [B, T, n_inner]
+        return F.dropout(self.c_proj(hidden), self.dropout, self.training)  # [B, T, C]
+
+
+class Block(nn.Module):
+    """One layer, pre-norm: each half adds to the stream."""
+
+    def __init__(self, config: Config, dropout: float) -> None:
+        super().__init__()
+        self.ln_1, self.attn = Norm(config, config.n_embd), Attention(config, dropout)
+        self.ln_2, self.mlp = Norm(config, config.n_embd), Mlp(config, dropout)
+
+    def forward(self, x: Tensor, cos: Tensor | None, sin: Tensor | None) -> Tensor:
+        x = x + self.attn(self.ln_1(x), cos, sin)
+        return x + self.mlp(self.ln_2(x))
+
+
+class Transformer(nn.Module):
+    """Ids [B, T] to logits [B, T, V], or to the mean loss in nats a token where targets [B, T] are given.
+
+    Targets of -1 are not counted.
+    """
+
+    def __init__(self, config: Config, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.config, self.dropout = config, dropout
+        self.wte = nn.Embedding(config.vocab_size, config.n_embd)
+        if config.position == "learned":
+            self.wpe = nn.Embedding(config.block_size, config.n_embd)
+        else:
+            cos, sin = rope_angles(config)
+            self.register_buffer("cos", cos, persistent=False)
+            self.register_buffer("sin", sin, persistent=False)
+        self.h = nn.ModuleList(Block(config, dropout) for _ in range(config.n_layer))
+        self.ln_f = Norm(config, config.n_embd)
+        if not config.tied:
+            self.lm_head = nn.Linear(config.n_embd, config.vocab_size, bias=False)
+        self._initialise()
+
+    def _initialise(self) -> None:
+        """GPT-2's initialisation: N(0, 0.02), the layers' outputs smaller by the square root of their number."""
+        for name, parameter in self.named_parameters():
+            if parameter.dim() == 2:
+                std = 0.02 / math.sqrt(2 * self.config.n_layer) if name.endswith("c_proj.weight") else 0.02
+                nn.init.normal_(parameter, std=std)
+
+    def forward(self, ids: Tensor, targets: Tensor | None = None) -> Tensor:
+        x = self.wte(ids)  # [B, T, C]
+        cos = sin = None
+        if self.config.position == "learned":
+            x = x + self.wpe.weight[: ids.shape[1]]
+        else:
+            cos, sin = self.cos, self.sin
+        x = F.dropout(x, self.dropout, self.training)
+        for block in self.h:
+            x = block(x, cos, sin)
+        head = self.wte.weight if self.config.tied else self.lm_head.weight  # [V, C]
+        logits: Tensor = F.linear(self.ln_f(x), head)  # [B, T, V]
+        if targets is None:
+            return logits
+        return F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), ignore_index=-1)

@@ -1,0 +1,207 @@
+"""A recipe: one TOML file that is one mind. Its sections are the stages of growth, in order."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
+
+from chat_app.config import Config, Mlp, Norm, Position
+from trainer.errors import RecipeError
+
+RECIPES = Path(__file__).parent / "recipes"
+
+
+class Section(BaseModel):
+    """A key that is not here is a mistake, never ignored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Mind(Section):
+    """What the card says of the mind, beside what is measured."""
+
+    title: str
+    description: str
+    author: str
+    licence: str
+    training_data: str
+    language: Literal["ru", "en"] = "ru"
+
+
+class Corpus(Section):
+    """Where the text comes from. `text` are files or folders, also given on the command line."""
+
+    text: tuple[str, ...] = ()
+    generated_documents: int = Field(default=0, ge=0)
+    yo_to_e: bool = True
+    val_fraction: float = Field(default=0.1, gt=0, lt=1)
+    seed: int = 0
+
+
+class Vocabulary(Section):
+    """Characters, or SentencePiece BPE. `marks` are ids that no text can produce."""
+
+    kind: Literal["char", "bpe"]
+    marks: tuple[str, ...] = ()
+    min_count: PositiveInt = 1
+    """char: a character seen less often becomes the unknown one."""
+    vocab_size: PositiveInt = 8192
+    """bpe: pieces, marks and bytes included."""
+    user_symbols: tuple[str, ...] = ()
+    """bpe: strings that are always one piece."""
+    character_coverage: float = Field(default=1.0, gt=0, le=1)
+    split_digits: bool = True
+    sample_characters: PositiveInt = 100_000_000
+    """bpe: SentencePiece looks at no more than about so many characters, spread over the corpus."""
+
+
+class Model(Section):
+    """The architecture; see chat_app/config.py. The vocabulary's size is not chosen here but found."""
+
+    n_layer: PositiveInt
+    n_head: PositiveInt
+    n_kv_head: PositiveInt
+    n_embd: PositiveInt
+    n_inner: PositiveInt
+    block_size: PositiveInt
+    position: Position = "learned"
+    norm: Norm = "layernorm"
+    mlp: Mlp = "gelu"
+    qk_norm: bool = False
+    tied: bool = True
+    norm_eps: PositiveFloat = 1e-5
+    rope_theta: PositiveFloat = 10000.0
+
+    def config(self, vocab_size: int) -> Config:
+        """The whole config, once the vocabulary is known."""
+        return Config(vocab_size=vocab_size, **self.model_dump())
+
+
+class Pretrain(Section):
+    """Next-token training. Sizes are in sequences, iterations and tokens; rates are peaks."""
+
+    optimizer: Literal["adamw", "muon"] = "adamw"
+    """muon: torch.optim.Muon for the layers' matrices, AdamW for embeddings and norms."""
+    lr: PositiveFloat = 1e-3
+    muon_lr: PositiveFloat = 0.02
+    min_lr_ratio: float = Field(default=0.1, ge=0, le=1)
+    schedule: Literal["cosine", "wsd"] = "cosine"
+    """cosine: nanoGPT's. wsd: warm-up, stable, then straight down over the last `cooldown`."""
+    warmup_iters: int = Field(default=100, ge=0)
+    max_iters: PositiveInt = 5000
+    lr_decay_iters: PositiveInt | None = None
+    """cosine: where the rate reaches its floor; `max_iters` if not given."""
+    cooldown: float = Field(default=0.4, gt=0, le=1)
+    batch_size: PositiveInt = 64
+    gradient_accumulation: PositiveInt = 1
+    beta1: float = Field(default=0.9, ge=0, lt=1)
+    beta2: float = Field(default=0.95, ge=0, lt=1)
+    weight_decay: float = Field(default=0.1, ge=0)
+    grad_clip: float = Field(default=1.0, ge=0)
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    eval_interval: PositiveInt = 250
+    eval_sequences: PositiveInt = 200
+    checkpoint_minutes: PositiveFloat = 5.0
+    sample_at: tuple[float, ...] = (0.02, 0.1, 0.4, 1.0)
+    """When to let the mind write for its card, as fractions of `max_iters`."""
+    sample_prompt: str = "\n"
+    sample_tokens: PositiveInt = 200
+    seed: int = 1337
+
+
+class Export(Section):
+    """What the mind takes along besides its weights."""
+
+    golden_prompts: tuple[str, ...]
+    golden_tokens: PositiveInt = 32
+    temperature: PositiveFloat = 0.8
+    top_k: int = Field(default=0, ge=0)
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    min_p: float = Field(default=0.0, ge=0, lt=1)
+    repetition_penalty: PositiveFloat = 1.0
+    no_repeat_ngram: int = Field(default=0, ge=0)
+    max_tokens: PositiveInt = 400
+    greeting: str = ""
+    """The first thing the person reads; in the mind's language."""
+    system: str = ""
+
+
+class Recipe(Section):
+    """All stages of one mind."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    mind: Mind
+    corpus: Corpus
+    vocabulary: Vocabulary
+    model: Model
+    pretrain: Pretrain
+    export: Export
+
+    @model_validator(mode="after")
+    def _fits(self) -> Recipe:
+        self.model.config(vocab_size=1)  # raises ValueError with the reason
+        if self.vocabulary.kind == "bpe" and self.vocabulary.vocab_size > 1 << 16:
+            raise ValueError("vocab_size above 65536 does not fit the token files (uint16)")
+        return self
+
+
+def find(name: str) -> Path:
+    """The file of a recipe given by path or by the name of one that comes with the trainer."""
+    path = Path(name)
+    if path.suffix == ".toml" or path.exists():
+        return path
+    known = sorted(p.stem for p in RECIPES.glob("*.toml"))
+    if name in known:
+        return RECIPES / f"{name}.toml"
+    raise RecipeError(f"There is no recipe {name}{_nearest(name, known)}. Known: {', '.join(known)}.")
+
+
+def load(path: Path, changes: tuple[str, ...] = ()) -> Recipe:
+    """Read a recipe; `changes` are `section.key=value`, the value in TOML. RecipeError says what is wrong and where."""
+    try:
+        values = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise RecipeError(f"The recipe {path} cannot be read: {error}.") from error
+    for change in changes:
+        _apply(values, change)
+    try:
+        return Recipe.model_validate({"name": path.stem, **values})
+    except ValidationError as error:
+        raise RecipeError(f"The recipe {path} does not hold: {_explain(error)}") from error
+
+
+def _apply(values: dict[str, Any], change: str) -> None:
+    key, equals, text = change.partition("=")
+    section, dot, name = key.strip().partition(".")
+    if not (equals and dot and name):
+        raise RecipeError(f"--set {change}: write section.key=value, as in pretrain.max_iters=1000.")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()
+    values.setdefault(section, {})[name] = value
+
+
+def _explain(error: ValidationError) -> str:
+    """The first problem as a sentence, an unknown key with the nearest known one."""
+    first = error.errors()[0]
+    where = ".".join(map(str, first["loc"])) or "the recipe"
+    if first["type"] == "extra_forbidden":
+        section: type[BaseModel] = Recipe
+        for part in first["loc"][:-1]:
+            annotation = section.model_fields[str(part)].annotation
+            assert isinstance(annotation, type)
+            section = annotation
+        return f"{where} is not a key{_nearest(str(first['loc'][-1]), sorted(section.model_fields))}."
+    if first["type"] == "missing":
+        return f"{where} is missing."
+    return f"{where}: {first['msg']} (got {first['input']!r})." if first["loc"] else f"{first['msg']}."
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"; did you mean {near[0]}?" if near else ""

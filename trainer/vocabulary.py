@@ -1,0 +1,116 @@
+"""The vocabulary stage: characters counted, or SentencePiece BPE trained, into the description a mind carries."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import orjson
+import sentencepiece
+from sentencepiece import sentencepiece_model_pb2
+
+from chat_app.tokenizer import CONTROL, NORMAL, UNKNOWN, Pieces
+from trainer.errors import CorpusError, StageError
+from trainer.files import replacing
+from trainer.recipe import Vocabulary
+
+UNK = "<unk>"
+LONGEST_LINE = 4000  # characters; SentencePiece skips lines above 4192 bytes unless told otherwise
+
+
+def texts(folder: Path, part: str) -> Iterator[str]:
+    """The documents of one part of the corpus."""
+    path = folder / f"{part}.jsonl"
+    if not path.exists():
+        raise StageError(f"There is no {path}: run the corpus stage first.")
+    with path.open("rb") as file:
+        for line in file:
+            yield orjson.loads(line)["text"]
+
+
+def characters(vocabulary: Vocabulary, folder: Path, yo_to_e: bool) -> Pieces:
+    """One piece a character of the training part, in code point order after the unknown and the marks."""
+    counts: Counter[str] = Counter()
+    for text in texts(folder, "train"):
+        counts.update(text)
+    kept = sorted(c for c, n in counts.items() if n >= vocabulary.min_count)
+    pieces = (UNK, *vocabulary.marks, *kept)
+    types = (UNKNOWN, *[CONTROL] * len(vocabulary.marks), *[NORMAL] * len(kept))
+    return Pieces(kind="char", pieces=pieces, types=types, yo_to_e=yo_to_e)
+
+
+def bpe(vocabulary: Vocabulary, folder: Path, yo_to_e: bool) -> Pieces:
+    """Train SentencePiece, keep its model as spm.model for encoding the corpus, and describe its pieces."""
+    model = io.BytesIO()
+    try:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=_lines(vocabulary, folder),
+            model_writer=model,
+            model_type="bpe",
+            vocab_size=vocabulary.vocab_size,
+            character_coverage=vocabulary.character_coverage,
+            byte_fallback=True,
+            split_digits=vocabulary.split_digits,
+            control_symbols=[m for m in vocabulary.marks if m != "<s>"],
+            user_defined_symbols=list(vocabulary.user_symbols),
+            normalization_rule_name="identity",  # chat_app.text has normalised already
+            remove_extra_whitespaces=False,
+            max_sentence_length=4 * LONGEST_LINE,
+            bos_id=1 if "<s>" in vocabulary.marks else -1,
+            eos_id=-1,
+            minloglevel=2,
+        )
+    except (RuntimeError, OSError) as error:
+        raise CorpusError(f"SentencePiece cannot make {vocabulary.vocab_size} pieces of this text: {error}") from error
+    with replacing(folder / "spm.model") as file:
+        file.write(model.getvalue())
+    return from_sentencepiece(model.getvalue(), yo_to_e)
+
+
+def from_sentencepiece(model: bytes, yo_to_e: bool) -> Pieces:
+    """The description of a serialised SentencePiece BPE model; CorpusError for what the runtime does not do."""
+    proto = sentencepiece_model_pb2.ModelProto.FromString(model)
+    normaliser = proto.normalizer_spec
+    if proto.trainer_spec.model_type != proto.trainer_spec.BPE or proto.trainer_spec.treat_whitespace_as_suffix:
+        raise CorpusError("Only SentencePiece models of the type BPE, with spaces as prefixes, can be used.")
+    if normaliser.name != "identity" or normaliser.remove_extra_whitespaces or not normaliser.escape_whitespaces:
+        raise CorpusError("The SentencePiece model must be trained with the identity normaliser, spaces kept.")
+    return Pieces(
+        kind="bpe",
+        pieces=tuple(p.piece for p in proto.pieces),
+        types=tuple(p.type for p in proto.pieces),
+        scores=tuple(p.score for p in proto.pieces),
+        add_dummy_prefix=normaliser.add_dummy_prefix,
+        yo_to_e=yo_to_e,
+    )
+
+
+def _lines(vocabulary: Vocabulary, folder: Path) -> Iterator[str]:
+    """Lines of the training part, thinned evenly to about `sample_characters`."""
+    total = sum(len(text) for text in texts(folder, "train"))
+    step = max(1, -(-total // vocabulary.sample_characters))
+    number = 0
+    for text in texts(folder, "train"):
+        for line in text.split("\n"):
+            number += 1
+            if number % step == 0:
+                for start in range(0, len(line), LONGEST_LINE):
+                    yield line[start : start + LONGEST_LINE]
+
+
+def make(vocabulary: Vocabulary, folder: Path, yo_to_e: bool) -> Pieces:
+    """Run the stage: write vocabulary.json."""
+    pieces = (bpe if vocabulary.kind == "bpe" else characters)(vocabulary, folder, yo_to_e)
+    with replacing(folder / "vocabulary.json") as file:
+        file.write(orjson.dumps(pieces.to_dict()))
+    return pieces
+
+
+def load(folder: Path) -> Pieces:
+    """The vocabulary that `make` wrote."""
+    path = folder / "vocabulary.json"
+    if not path.exists():
+        raise StageError(f"There is no {path}: run the vocabulary stage first.")
+    return Pieces.from_dict(orjson.loads(path.read_bytes()))
