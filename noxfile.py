@@ -1,0 +1,59 @@
+"""Every command of the project, in the order of the way: check, test, seal, smoke, measure.
+
+`nox` alone checks and tests; `nox -s box smoke` ends with a talking box.
+"""
+
+from __future__ import annotations
+
+import nox
+
+nox.needs_version = ">=2025.5"
+nox.options.default_venv_backend = "venv"  # pip finds the CPU build of torch where uv would fetch gigabytes
+nox.options.reuse_existing_virtualenvs = True
+nox.options.sessions = ["lint", "types", "test_app", "test_train", "coverage"]
+
+PROJECT = nox.project.load_toml("pyproject.toml")
+SOURCES = ("chat_app", "trainer", "build", "tests", "noxfile.py")
+
+
+def group(name: str) -> list[str]:
+    """The requirements of a dependency group of pyproject.toml."""
+    return list(nox.project.dependency_groups(PROJECT, name))
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style and formatting: ruff."""
+    session.install(*group("lint"))
+    session.run("ruff", "check", *SOURCES)
+    session.run("ruff", "format", "--check", *SOURCES)
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Types: mypy, strict."""
+    session.install(*group("types"), *PROJECT["project"]["dependencies"])
+    session.run("mypy")
+
+
+@nox.session
+def test_app(session: nox.Session) -> None:
+    """The runtime's tests, in an environment without torch."""
+    session.install(*group("test-app"), "-e", ".")
+    session.run("coverage", "run", "-m", "pytest", "tests/app", *session.posargs)
+
+
+@nox.session
+def test_train(session: nox.Session) -> None:
+    """The trainer's tests, and the runtime's parity with torch and SentencePiece."""
+    session.install(*group("test-train"))
+    session.install("-e", ".[train]")
+    session.run("coverage", "run", "-m", "pytest", "tests/train", *session.posargs)
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """What the tests reached."""
+    session.install("coverage[toml]")
+    session.run("coverage", "combine", success_codes=[0, 1])
+    session.run("coverage", "report")
