@@ -56,7 +56,11 @@ def _language(arguments: list[str]) -> str:
 
 def _run(options: argparse.Namespace) -> int:
     talks_to_person = (
-        options.prompt is None and not options.selftest and not options.verify and sys.stdin.isatty() and sys.stdout.isatty()
+        options.prompt is None
+        and not options.selftest
+        and not options.verify
+        and sys.stdin.isatty()
+        and sys.stdout.isatty()
     )
     if talks_to_person:
         print(f"Mind in a Box {__version__}", flush=True)
@@ -131,10 +135,10 @@ def _console_is_ours() -> bool:
     if leader == os.getpid():
         return True
     try:  # the outer process of a one-file box runs from the box itself
-        outer = os.readlink(f"/proc/{os.getppid()}/exe")
+        outer = Path(f"/proc/{os.getppid()}/exe").readlink()
     except OSError:
         return False
-    return leader == os.getppid() and Path(outer).name == Path(sys.argv[0]).name
+    return leader == os.getppid() and outer.name == Path(sys.argv[0]).name
 
 
 def _report(error: BoxError, lang: str, *, log: bool) -> int:
@@ -172,7 +176,7 @@ def main(arguments: list[str] | None = None) -> int:
         return _report(OutputClosed(reason=error.strerror), lang, log=False)
     except BoxError as error:
         return _report(error, lang, log=not isinstance(error, UsageError))
-    except Exception as error:  # the last net: a person must never see a traceback
+    except Exception as error:  # noqa: BLE001 - the last net: a person must never see a traceback
         broke = ProgramBroke(reason=f"{type(error).__name__}: {error}")
         broke.__cause__ = error
         return _report(broke, lang, log=True)

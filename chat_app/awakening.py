@@ -46,7 +46,7 @@ class Awakening:
             self._mind = open_mind(self._path)
             self._opened.set()
             self._chat = Chat.with_mind(self._mind, places.conversations())
-        except Exception as error:  # whatever it is, the thread that waits must raise it
+        except Exception as error:  # noqa: BLE001 - whatever it is, the thread that waits must raise it
             self._error = error
         finally:
             self._opened.set()

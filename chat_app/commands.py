@@ -182,7 +182,9 @@ class DiskWatch:
         self._told = said
         if not problem:
             return []
-        kept = language.MOVED(lang, path=chat.conversation.path) if chat.conversation.path.exists() else language.IN_MEMORY(lang)
+        kept = (
+            language.MOVED(lang, path=chat.conversation.path)
+            if chat.conversation.path.exists()
+            else language.IN_MEMORY(lang)
+        )
         return [said, kept]
-
-

@@ -24,7 +24,7 @@ class Phrase:
 
 
 def of_this_machine() -> str:
-    """ "ru" or "en", by the environment or, on Windows, by the interface language."""
+    """Russian ("ru") or English ("en"), by the environment or, on Windows, by the interface language."""
     for variable in ("LC_ALL", "LC_MESSAGES", "LANG"):
         if value := os.environ.get(variable):
             return "ru" if value.lower().startswith(_RUSSIAN_SPEAKING) else "en"
@@ -71,7 +71,9 @@ STATS: Final = Phrase(
     "read {prompt} tokens ({reused} from memory) in {prefill:.2f} s; wrote {written}, {speed:.1f} a second",
 )
 NO_STATS: Final = Phrase("Разум ещё ничего не сказал.", "The mind has not said anything yet.")
-SETTINGS: Final = Phrase("Настройки (изменить: /set temperature 0.7):", "Settings (to change one: /set temperature 0.7):")
+SETTINGS: Final = Phrase(
+    "Настройки (изменить: /set temperature 0.7):", "Settings (to change one: /set temperature 0.7):"
+)
 SET_TO: Final = Phrase("{name} = {value}", "{name} = {value}")
 SYSTEM_IS: Final = Phrase("Наставление: {text}", "System text: {text}")
 NO_SYSTEM: Final = Phrase("Наставления нет.", "There is no system text.")
@@ -80,9 +82,13 @@ SYSTEM_BASE: Final = Phrase(
     "This mind continues text rather than chatting: it does not understand a system text.",
 )
 UNDONE: Final = Phrase("Последняя реплика забыта.", "The last line is forgotten.")
-RESET: Final = Phrase("Начинаем заново. Прежний разговор остался в {path}", "A fresh start. The old conversation is kept in {path}")
+RESET: Final = Phrase(
+    "Начинаем заново. Прежний разговор остался в {path}", "A fresh start. The old conversation is kept in {path}"
+)
 SAVED: Final = Phrase("Сохранено: {path}", "Saved: {path}")
-LOADED: Final = Phrase("Продолжаем разговор {path}: реплик в нём {count}.", "Going on with {path}: it has {count} lines.")
+LOADED: Final = Phrase(
+    "Продолжаем разговор {path}: реплик в нём {count}.", "Going on with {path}: it has {count} lines."
+)
 RECENT: Final = Phrase("Недавние разговоры (открыть: /load ИМЯ):", "Recent conversations (to open one: /load NAME):")
 NO_RECENT: Final = Phrase("Сохранённых разговоров ещё нет.", "There are no saved conversations yet.")
 WHERE: Final = Phrase(

@@ -140,7 +140,11 @@ def _find_trailer(path: Path) -> tuple[int, int] | None:
                 end = magic
                 length = int.from_bytes(data[magic - SIZE_DIGITS : magic], "little") if magic >= SIZE_DIGITS else 0
                 start = magic - SIZE_DIGITS - length
-                if length > SIZE_DIGITS + 2 and start >= 0 and data[start + SIZE_DIGITS : start + SIZE_DIGITS + 1] == b"{":
+                if (
+                    length > SIZE_DIGITS + 2
+                    and start >= 0
+                    and data[start + SIZE_DIGITS : start + SIZE_DIGITS + 1] == b"{"
+                ):
                     return start, length
     return None
 
@@ -281,9 +285,8 @@ def verify(mind: Mind) -> None:
     zeroed = b'"sha256":"' + b"0" * HASH_DIGITS + b'"'
     digest = hashlib.sha256()
     for number, chunk in enumerate(_chunks(mind, 1 << 26)):
-        if number == 0:  # the checksum stands in the header, and counts as zeros
-            chunk = re.sub(rb'"sha256":"[0-9a-f]{64}"', zeroed, chunk, count=1)
-        digest.update(chunk)
+        # The checksum stands in the header, and counts as zeros.
+        digest.update(chunk if number else re.sub(rb'"sha256":"[0-9a-f]{64}"', zeroed, chunk, count=1))
     if digest.hexdigest() != mind.sha256:
         raise MindDamaged(path=mind.path, reason="its checksum does not match")
     for name in mind.tensors:

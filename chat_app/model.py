@@ -10,6 +10,7 @@ import math
 from typing import Final
 
 from chat_app.weights import Layer, Weights  # before numpy: it chooses OpenBLAS's kernels
+
 import numpy as np  # isort: skip
 
 from chat_app.config import Config
@@ -208,8 +209,9 @@ def _activate(c: Config, up: np.ndarray) -> np.ndarray:
 def _gelu(x: np.ndarray) -> np.ndarray:
     """x times the normal distribution function of x, in place; error below 3e-7.
 
-    By Abramowitz and Stegun 7.1.26: for a = |x|, erf(a / sqrt 2) = 1 - poly(t) exp(-a a / 2), t = 1 / (1 + p a / sqrt 2),
-    whence gelu(x) = max(x, 0) - a poly(t) exp(-a a / 2) / 2 on both sides of zero.
+    By Abramowitz and Stegun 7.1.26: for a = |x| and t = 1 / (1 + p a / sqrt 2),
+    erf(a / sqrt 2) = 1 - poly(t) exp(-a a / 2), whence
+    gelu(x) = max(x, 0) - a poly(t) exp(-a a / 2) / 2 on both sides of zero.
     """
     a = np.abs(x)
     t = a * _P

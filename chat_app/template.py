@@ -32,9 +32,7 @@ def has_marks(tokenizer: Tokenizer) -> bool:
     return all(mark in tokenizer.control for mark in MARKS)
 
 
-def render(
-    tokenizer: Tokenizer, messages: Sequence[Message], *, answer: bool = False
-) -> tuple[list[int], list[int]]:
+def render(tokenizer: Tokenizer, messages: Sequence[Message], *, answer: bool = False) -> tuple[list[int], list[int]]:
     """Return (ids, mask), equally long; mask is 1 on the assistant's tokens and on the `<|end|>` after them.
 
     A dialogue begins with `<s>` where the vocabulary has it. With `answer` an open `<|assistant|>` follows,

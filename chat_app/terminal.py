@@ -28,7 +28,9 @@ from chat_app.errors import BoxError
 from chat_app.language import HELP
 from chat_app.sampler import SETTINGS
 
-_STYLE: Final = Style([("remark", "fg:ansibrightblack"), ("trouble", "fg:ansired"), ("name", "bold"), ("you", "fg:ansicyan")])
+_STYLE: Final = Style(
+    [("remark", "fg:ansibrightblack"), ("trouble", "fg:ansired"), ("name", "bold"), ("you", "fg:ansicyan")]
+)
 _PROMPT: Final = FormattedText([("class:you", "› ")])
 _LONGEST_HELD_WORD: Final = 40
 
@@ -228,5 +230,3 @@ def _history() -> History:
 def is_terminal() -> bool:
     """Whether a person sits at both ends."""
     return sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
-
-

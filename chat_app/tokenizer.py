@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import heapq
+import itertools
 import re
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -185,7 +186,7 @@ class BpeTokenizer(Tokenizer):
 
 def _merge_by_scan(symbols: list[str], rank: dict[str, int]) -> list[str]:
     """Merge in place; quadratic, and the fastest there is for words of ordinary length."""
-    pairs = [rank.get(left + right, _NOT_A_PIECE) for left, right in zip(symbols, symbols[1:])]
+    pairs = [rank.get(left + right, _NOT_A_PIECE) for left, right in itertools.pairwise(symbols)]
     while pairs and (best := min(pairs)) != _NOT_A_PIECE:
         i = pairs.index(best)
         symbols[i] += symbols.pop(i + 1)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from chat_app.blas import cores  # before numpy, see there
+
 import numpy as np  # isort: skip
 
 from chat_app.config import Config, tensor_shapes
@@ -68,7 +69,11 @@ class Weights:
         def get(name: str) -> np.ndarray:
             return self.tensors[f"h.{i}.{name}.weight"]
 
-        up = self._view(self.places[f"h.{i}.mlp.c_gate.weight"], (2 * c.n_inner, c.n_embd)) if c.mlp == "swiglu" else get("mlp.c_fc")
+        up = (
+            self._view(self.places[f"h.{i}.mlp.c_gate.weight"], (2 * c.n_inner, c.n_embd))
+            if c.mlp == "swiglu"
+            else get("mlp.c_fc")
+        )
         return Layer(
             ln_1=get("ln_1"),
             c_qkv=self._view(self.places[f"h.{i}.attn.c_q.weight"], (c.n_embd + 2 * c.n_kv, c.n_embd)),
