@@ -69,7 +69,8 @@ def forward(w: Weights, ids: list[int], cache: Cache) -> np.ndarray:
 def logits_everywhere(w: Weights, ids: list[int]) -> np.ndarray:
     """Logits [T, V] after each of `ids`, from an empty cache: for scoring a text."""
     x = _prefill(w, ids, Cache(w.config))  # [T, C]
-    return _norm_rows(w.config, x, w.ln_f) @ w.lm_head.T
+    logits: np.ndarray = _norm_rows(w.config, x, w.ln_f) @ w.lm_head.T
+    return logits
 
 
 # --- one token: vectors, nothing allocated -------------------------------------------------------------------
@@ -132,8 +133,8 @@ def _prefill(w: Weights, ids: list[int], cache: Cache) -> np.ndarray:
             scores = q[g * R : (g + 1) * R].reshape(R * T, -1) @ K[g, :S].T  # [R T, S]
             scores.reshape(R, T, S)[:, :, start:] += ahead
             np.matmul(_softmax(scores), V[g, :S], out=y[g])
-        y = y.reshape(c.n_head, T, c.head_dim).transpose(1, 0, 2).reshape(T, c.n_embd)  # [T, C]
-        x += y @ layer.attn_c_proj.T
+        rows = y.reshape(c.n_head, T, c.head_dim).transpose(1, 0, 2).reshape(T, c.n_embd)  # [T, C]
+        x += rows @ layer.attn_c_proj.T
         up = _norm_rows(c, x, layer.ln_2) @ layer.c_up.T  # [T, n_inner] or [T, 2 n_inner]
         step = max(1, _ROWS // up.shape[1])
         for row in range(0, T, step):

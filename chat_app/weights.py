@@ -160,7 +160,7 @@ class _Filler(threading.Thread):
 
     def run(self) -> None:
         half = np.empty(_CHUNK, np.int16)
-        raw = memoryview(half).cast("B")
+        raw = half.data.cast("B")
         try:
             with self.mind.path.open("rb", buffering=0) as file:
                 for offset, place, count in self.jobs:
