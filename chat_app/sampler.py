@@ -64,10 +64,10 @@ class Sampling:
             value: object = None if text.lower() in ("none", "off", "random") and name == "seed" else _number(text)
         except ValueError:
             raise BadSetting(name=name, value=text, expected=expected) from None
-        if isinstance(value, int) and isinstance(getattr(Sampling(), name), float):
-            value = float(value)
         if not holds(value):
             raise BadSetting(name=name, value=text, expected=expected)
+        if isinstance(value, int) and isinstance(getattr(Sampling(), name), float):
+            value = float(value)
         return replace(self, **{name: value})  # type: ignore[arg-type]
 
 
@@ -94,7 +94,7 @@ _LIMITS: Final[dict[str, tuple[Callable[[object], bool], str]]] = {
     "top_k": (_whole(0), "0, 1, 2…"),
     "top_p": (_between(0, 1, above=True), "0.01…1"),
     "min_p": (_between(0, 1), "0…1"),
-    "repetition_penalty": (_between(0, 100, above=True), "0.01…100"),
+    "repetition_penalty": (_between(0.01, 100), "0.01…100"),
     "repetition_window": (_whole(0), "0, 1, 2…"),
     "no_repeat_ngram": (_whole(0), "0, 1, 2…"),
     "max_tokens": (_whole(1), "1, 2, 3…"),

@@ -38,6 +38,11 @@ def _once(text: str, yo_to_e: bool) -> str:
     return re.sub("\n{3,}", "\n\n", text)
 
 
+def encodable(text: str) -> str:
+    """Return `text` with each lone surrogate as U+FFFD: they stand for bytes that were not UTF-8."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
 def normalise(text: str, *, yo_to_e: bool = False) -> str:
     """Return `text` in NFC with one kind of space, quote, dash, ellipsis and line end.
 
@@ -45,7 +50,7 @@ def normalise(text: str, *, yo_to_e: bool = False) -> str:
     one empty line stands in a row. `yo_to_e` writes ё as е, as most printed Russian does.
     Lone surrogates become U+FFFD, so that the result can always be encoded.
     """
-    text = text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    text = encodable(text)
     # A combining mark freed by one pass may compose in the next, so go on until nothing moves.
     while (once := _once(text, yo_to_e)) != text:
         text = once

@@ -24,6 +24,7 @@ BYTE: Final = 6
 
 SPACE: Final = "\u2581"  # how SentencePiece writes a space
 UNREADABLE: Final = "\ufffd"
+_BYTE_PIECES: Final = [f"<0x{byte:02X}>" for byte in range(256)]
 _LONG_WORD: Final = 200  # symbols; beyond it the heap beats the scan
 _NOT_A_PIECE: Final = 1 << 60
 _CACHED_WORDS: Final = 200_000
@@ -56,6 +57,8 @@ class Pieces:
             raise ValueError(f"the normaliser version is {version!r}, this program has {text_module.VERSION}")
         if not all(isinstance(piece, str) for piece in pieces) or len(set(pieces)) != len(pieces):
             raise ValueError("the tokenizer's pieces are not distinct strings")
+        if "" in pieces:
+            raise ValueError("a piece of the tokenizer is empty")
         if len(types) != len(pieces) or not set(types) <= {NORMAL, UNKNOWN, CONTROL, USER_DEFINED, BYTE}:
             raise ValueError("the tokenizer's types do not match its pieces")
         if kind == "bpe" and len(scores) != len(pieces):
@@ -64,6 +67,8 @@ class Pieces:
             raise ValueError("the tokenizer must have exactly one unknown piece")
         if types.count(BYTE) not in (0, 256):
             raise ValueError("the tokenizer has some byte pieces, but not all 256")
+        if [p for p, t in zip(pieces, types, strict=True) if t == BYTE] not in ([], _BYTE_PIECES):
+            raise ValueError("the tokenizer's byte pieces are not <0x00> to <0xFF> in order")
         if kind == "char" and any(len(p) != 1 for p, t in zip(pieces, types, strict=True) if t == NORMAL):
             raise ValueError("a piece of the character tokenizer is not one character")
         return cls(
@@ -251,6 +256,11 @@ class Detokenizer:
             piece = self._pieces[token]
             text += piece.replace(SPACE, " ") if self._is_bpe else piece
         return self._start(text)
+
+    @property
+    def owed(self) -> int:
+        """How many of the last tokens are the beginning of a letter that has not come to its end."""
+        return len(self._utf8.getstate()[0])
 
     def finish(self) -> str:
         """The rest; half a letter at the very end was cut by a limit, not meant, and is dropped."""

@@ -1,0 +1,46 @@
+"""What every test shares: a home of its own, and small minds made once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import minds
+import pytest
+from hypothesis import settings
+
+from chat_app import places
+
+settings.register_profile("house", deadline=None, max_examples=100, derandomize=True, database=None)
+settings.load_profile("house")
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the program keeps things during the test; never the person's own folder."""
+    path = tmp_path / "home"
+    monkeypatch.setenv(places.VARIABLE, str(path))
+    return path
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("minds")
+
+
+@pytest.fixture(scope="session")
+def chatting(folder: Path) -> Path:
+    """A mind that answers "Привет, друг!" to everything."""
+    return minds.scripted_mind(folder / "chatting.mind")
+
+
+@pytest.fixture(scope="session")
+def continuing(folder: Path) -> Path:
+    """A mind that goes on with " вода, река, вода, река," for as long as it may."""
+    script = ["▁вода", ",", "▁река", ";"]
+    return minds.scripted_mind(folder / "continuing.mind", script, chats=False, max_tokens=8)
+
+
+@pytest.fixture(scope="session")
+def babbling(folder: Path) -> Path:
+    """A mind of random weights that answers letter by letter."""
+    return minds.random_mind(folder / "babbling.mind", chats=True, block_size=256)
