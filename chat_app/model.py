@@ -16,7 +16,8 @@ import numpy as np  # isort: skip
 from chat_app.config import Config
 
 BLOCK: Final = 512  # positions of one prefill: larger ones only take more memory
-_ROWS: Final = 1 << 15  # numbers that an elementwise function takes at a time, to stay in a core's cache
+_CACHED: Final = 1 << 14  # numbers that an elementwise function takes at a time, to stay in a core's cache
+_QUERIES: Final = 128  # positions that attend at a time
 
 
 class Cache:
@@ -69,7 +70,7 @@ def forward(w: Weights, ids: list[int], cache: Cache) -> np.ndarray:
 def logits_everywhere(w: Weights, ids: list[int]) -> np.ndarray:
     """Logits [T, V] after each of `ids`, from an empty cache: for scoring a text."""
     x = _prefill(w, ids, Cache(w.config))  # [T, C]
-    logits: np.ndarray = _norm_rows(w.config, x, w.ln_f) @ w.lm_head.T
+    logits: np.ndarray = _norm_rows(w.config, x, w.ln_f, np.empty_like(x)) @ w.lm_head.T
     return logits
 
 
@@ -116,54 +117,76 @@ def _norm_row(c: Config, x: np.ndarray, weight: np.ndarray, out: np.ndarray) -> 
 def _prefill(w: Weights, ids: list[int], cache: Cache) -> np.ndarray:
     """The stream [T, C] after the last layer."""
     c, start, T = w.config, len(cache.ids), len(ids)
-    R, S = c.n_head // c.n_kv_head, start + T
+    S = start + T
     x = w.wte[ids]  # [T, C]
     if w.wpe is not None:
         x += w.wpe[start:S]
-    ahead = np.triu(np.full((T, T), -np.inf, np.float32), 1)  # [T, T]: no position sees a later one
-    for layer, K, V in zip(w.h, cache.k, cache.v):
-        qkv = _norm_rows(c, x, layer.ln_1) @ layer.c_qkv.T  # [T, C + 2 G D]
-        q, k, v = np.split(qkv, (c.n_embd, c.n_embd + c.n_kv), axis=1)
-        q = np.ascontiguousarray(q.reshape(T, c.n_head, c.head_dim).transpose(1, 0, 2))  # [H, T, D]
-        k = np.ascontiguousarray(k.reshape(T, c.n_kv_head, c.head_dim).transpose(1, 0, 2))  # [G, T, D]
+    normed, y = np.empty_like(x), np.empty_like(x)  # [T, C] each
+    qkv = np.empty((T, c.n_embd + 2 * c.n_kv), np.float32)
+    q, k, v = (
+        part.reshape(T, -1, c.head_dim) for part in np.split(qkv, (c.n_embd, c.n_embd + c.n_kv), axis=1)
+    )  # [T, H, D], [T, G, D], [T, G, D]: views
+    up = np.empty((T, w.h[0].c_up.shape[0]), np.float32)  # [T, n_inner] or [T, 2 n_inner]
+    rows = max(1, _CACHED // up.shape[1])
+    for layer, K, V in zip(w.h, cache.k, cache.v):  # K, V [G, block_size, D]
+        np.dot(_norm_rows(c, x, layer.ln_1, normed), layer.c_qkv.T, out=qkv)
         _prepare_heads(w, layer, q, k, slice(start, S))
-        K[:, start:S], V[:, start:S] = k, v.reshape(T, c.n_kv_head, c.head_dim).transpose(1, 0, 2)
-        y = np.empty((c.n_kv_head, R * T, c.head_dim), np.float32)  # [G, R T, D]
-        for g in range(c.n_kv_head):  # one head at a time: its scores stay in the cache
-            scores = q[g * R : (g + 1) * R].reshape(R * T, -1) @ K[g, :S].T  # [R T, S]
-            scores.reshape(R, T, S)[:, :, start:] += ahead
-            np.matmul(_softmax(scores), V[g, :S], out=y[g])
-        rows = y.reshape(c.n_head, T, c.head_dim).transpose(1, 0, 2).reshape(T, c.n_embd)  # [T, C]
-        x += rows @ layer.attn_c_proj.T
-        up = _norm_rows(c, x, layer.ln_2) @ layer.c_up.T  # [T, n_inner] or [T, 2 n_inner]
-        step = max(1, _ROWS // up.shape[1])
-        for row in range(0, T, step):
-            _activate(c, up[row : row + step])
-        x += up[:, : c.n_inner] @ layer.mlp_c_proj.T
+        K[:, start:S], V[:, start:S] = k.transpose(1, 0, 2), v.transpose(1, 0, 2)
+        _attend(q, K, V, start, y)
+        x += np.dot(y, layer.attn_c_proj.T, out=normed)
+        np.dot(_norm_rows(c, x, layer.ln_2, normed), layer.c_up.T, out=up)
+        for row in range(0, T, rows):
+            _activate(c, up[row : row + rows])
+        x += np.dot(up[:, : c.n_inner], layer.mlp_c_proj.T, out=normed)
     cache.ids += ids
     return x
 
 
-def _norm_rows(c: Config, x: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """LayerNorm or RMSNorm of every row of x [T, C]."""
+def _attend(q: np.ndarray, K: np.ndarray, V: np.ndarray, start: int, y: np.ndarray) -> None:
+    """Causal attention of q [T, H, D] at positions from `start` over K, V [G, block_size, D], into y [T, C].
+
+    Some queries at a time: their scores stay in the cache, and what lies ahead of them all is never computed.
+    """
+    T, H, D = q.shape
+    R = H // len(K)
+    ahead = np.triu(np.full((_QUERIES, _QUERIES), -np.inf, np.float32), 1)  # no position sees a later one
+    room = np.empty(_QUERIES * (start + T), np.float32)
+    for first in range(0, T, _QUERIES):
+        n = min(_QUERIES, T - first)
+        S = start + first + n
+        scores = room[: n * S].reshape(n, S)
+        for h in range(H):
+            np.matmul(q[first : first + n, h], K[h // R, :S].T, out=scores)
+            scores[:, S - n :] += ahead[:n, :n]
+            scores -= scores.max(axis=1, keepdims=True)
+            np.exp(scores, out=scores)
+            mixed = scores @ V[h // R, :S]  # [n, D], not yet divided: it is smaller than the scores
+            mixed /= np.add.reduce(scores, axis=1, keepdims=True)
+            y[first : first + n, h * D : (h + 1) * D] = mixed
+
+
+def _norm_rows(c: Config, x: np.ndarray, weight: np.ndarray, out: np.ndarray) -> np.ndarray:
+    """LayerNorm or RMSNorm of every row of x [T, C] into out."""
     if c.norm == "layernorm":
-        x = x - x.mean(axis=1, keepdims=True)
+        x = np.subtract(x, np.add.reduce(x, axis=1, keepdims=True) / np.float32(x.shape[1]), out=out)
     size = np.einsum("tc,tc->t", x, x) / np.float32(x.shape[1])  # [T]
-    normed: np.ndarray = x * (1 / np.sqrt(size + np.float32(c.norm_eps)))[:, None] * weight
-    return normed
+    np.multiply(x, (1 / np.sqrt(size + np.float32(c.norm_eps)))[:, None], out=out)
+    out *= weight
+    return out
 
 
 # --- both ------------------------------------------------------------------------------------------------------
 
 
 def _prepare_heads(w: Weights, layer: Layer, q: np.ndarray, k: np.ndarray, positions: int | slice) -> None:
-    """Norm, turn and scale, in place, queries q [H, (T,) D] and keys k [G, (T,) D] at their positions."""
+    """Norm, turn and scale, in place, queries q [(T,) H, D] and keys k [(T,) G, D] at their positions."""
     if layer.q_norm is not None and layer.k_norm is not None:
         _norm_heads(w.config, q, layer.q_norm)
         _norm_heads(w.config, k, layer.k_norm)
     if w.config.position == "rope":
-        _rotate(q, w.cos[positions], w.sin[positions])
-        _rotate(k, w.cos[positions], w.sin[positions])
+        cos, sin = w.cos[positions, None], w.sin[positions, None]  # [(T,) 1, D/2]
+        _rotate(q, cos, sin)
+        _rotate(k, cos, sin)
     q *= 1 / math.sqrt(w.config.head_dim)
 
 

@@ -69,7 +69,10 @@ def pretrain(name: Name, change: Set = [], out: Out = None, device: Device = "au
     run = Run(recipe, folder, vocabulary_stage.load(folder), device)
     resumed = run.resume()
     size = sum(p.numel() for p in run.model.parameters())
-    rich.print(f"pretrain: {size / 1e6:.2f} M parameters on {device}" + (f", from iteration {run.state.iteration}" if resumed else ""))
+    rich.print(
+        f"pretrain: {size / 1e6:.2f} M parameters on {device}"
+        + (f", from iteration {run.state.iteration}" if resumed else "")
+    )
     columns = (TextColumn("pretrain"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns) as progress:
         bar = progress.add_task("pretrain", total=recipe.pretrain.max_iters, completed=run.state.iteration)

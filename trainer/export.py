@@ -62,7 +62,12 @@ def golden_answer(model: Transformer, prompt: list[int], settings: Export) -> di
     if first is None:
         raise ExportError("A golden prompt fills the whole context: make it shorter.")
     top = first.topk(min(TOP_LOGITS, len(first)))
-    return {"prompt": prompt, "ids": ids[len(prompt) :], "top_ids": top.indices.tolist(), "top_logits": top.values.tolist()}
+    return {
+        "prompt": prompt,
+        "ids": ids[len(prompt) :],
+        "top_ids": top.indices.tolist(),
+        "top_logits": top.values.tolist(),
+    }
 
 
 def _prompt_ids(tokenizer: Tokenizer, prompt: str) -> list[int]:
@@ -84,7 +89,9 @@ def _chat(recipe: Recipe) -> dict[str, Any]:
     }
 
 
-def _card(recipe: Recipe, folder: Path, pieces: Pieces, model: Transformer, checkpoint: dict[str, Any]) -> dict[str, Any]:
+def _card(
+    recipe: Recipe, folder: Path, pieces: Pieces, model: Transformer, checkpoint: dict[str, Any]
+) -> dict[str, Any]:
     """Who the mind is, with figures measured now on the weights that ship, over all of the held-out text."""
     run = Run(recipe, folder, pieces, "cpu")
     run.model = model
@@ -100,7 +107,10 @@ def _card(recipe: Recipe, folder: Path, pieces: Pieces, model: Transformer, chec
             "held_out_bits_per_byte": round(run.bits_per_byte(loss), 4),
             "held_out_characters": run.val_counts.characters,
             "iterations": state["iteration"],
-            "tokens_seen": state["iteration"] * run.settings.batch_size * run.settings.gradient_accumulation * run.config.block_size,
+            "tokens_seen": state["iteration"]
+            * run.settings.batch_size
+            * run.settings.gradient_accumulation
+            * run.config.block_size,
             "hours": round(state["seconds"] / 3600, 2),
         },
         "curve": state["curve"],

@@ -61,12 +61,16 @@ def rounded(config: Config, tensors: Mapping[str, np.ndarray]) -> dict[str, np.n
         if tensor.shape != shape:
             raise ExportError(f"The tensor {name} is {list(tensor.shape)}, and the config wants {list(shape)}.")
         if not np.isfinite(tensor).all():
-            raise ExportError(f"The tensor {name} holds NaN or infinity: training diverged. Export an earlier checkpoint.")
+            raise ExportError(
+                f"The tensor {name} holds NaN or infinity: training diverged. Export an earlier checkpoint."
+            )
         with np.errstate(over="ignore"):
             half = tensor.astype(np.float16)
         if not np.isfinite(half).all():
             largest = float(np.abs(tensor).max())
-            raise ExportError(f"The tensor {name} reaches {largest:.0f}, above fp16's 65504: train with more weight decay.")
+            raise ExportError(
+                f"The tensor {name} reaches {largest:.0f}, above fp16's 65504: train with more weight decay."
+            )
         halves[name] = np.ascontiguousarray(half)
     return halves
 

@@ -28,6 +28,11 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1).type_as(x)
 
 
+def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
+    """RMSNorm (Zhang and Sennrich, arXiv 1910.07467, eq. 4) over the last axis, in fp32 whatever autocast does."""
+    return F.rms_norm(x.float(), weight.shape, weight, eps).type_as(x)
+
+
 class Norm(nn.Module):
     """LayerNorm or RMSNorm, with a gain and no bias."""
 
@@ -38,7 +43,7 @@ class Norm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         if self.kind == "rmsnorm":
-            return F.rms_norm(x, self.weight.shape, self.weight, self.eps)
+            return rms_norm(x, self.weight, self.eps)
         return F.layer_norm(x, self.weight.shape, self.weight, None, self.eps)
 
 
@@ -51,7 +56,7 @@ class HeadNorm(nn.Module):
         self.eps = config.norm_eps
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.rms_norm(x, self.weight.shape, self.weight, self.eps)
+        return rms_norm(x, self.weight, self.eps)
 
 
 class Attention(nn.Module):

@@ -69,6 +69,7 @@ def load(folder: Path, part: str) -> tuple[np.ndarray, Counts]:
     counts = Counts(**orjson.loads(about.read_bytes())[part])
     ids: np.ndarray = np.memmap(path, np.uint16, mode="r")
     if len(ids) != counts.tokens:
-        raise StageError(f"{path} holds {len(ids)} ids, but tokens.json says {counts.tokens}: run the tokens stage again.")
+        raise StageError(
+            f"{path} holds {len(ids)} ids, but tokens.json says {counts.tokens}: run the tokens stage again."
+        )
     return ids, counts
-

@@ -88,7 +88,9 @@ def gather(corpus: Corpus, extra: tuple[str, ...], folder: Path) -> dict[str, in
         if not path.exists():
             raise CorpusError(f"There is no text at {path}.")
         documents += read(path)
-    documents += (Document(text=t, source="generated") for t in generated.stories(corpus.generated_documents, corpus.seed))
+    documents += (
+        Document(text=t, source="generated") for t in generated.stories(corpus.generated_documents, corpus.seed)
+    )
     if not documents:
         raise CorpusError("The recipe names no text: give a file or a folder with --text.")
     cleaned = [(d, text) for d in documents if (text := normalise(d.text, yo_to_e=corpus.yo_to_e).strip())]
