@@ -31,12 +31,12 @@ from chat_app.errors import (
     MindUnreadable,
     NoMindInside,
 )
-from chat_app.sampler import Sampling
+from chat_app.sampler import CHATTING, Sampling
 from chat_app.tokenizer import Tokenizer
 
 FORMAT: Final = "mind/1"
-# In two halves, so that the program's own bytes inside a box never look like a trailer.
-MAGIC: Final = b"\x00mind" + b"-in-a-box\x01\xff"
+# Put together at run time, so that the program's own bytes inside a box never look like a trailer.
+MAGIC: Final = bytes((0, *b"mind-in-a-box", 1, 255))
 TRAILER_SIZE: Final = 8 + len(MAGIC)
 LARGEST_HEADER: Final = 100_000_000  # safetensors' own limit
 SIZE_DIGITS: Final = 8
@@ -226,7 +226,7 @@ def _manners(chat: dict[str, Any], tokens: Tokenizer) -> Manners:
         raise ValueError(f"its language is {chat['language']!r}, neither ru nor en")
     return Manners(
         template=chat["template"], system=str(chat["system"]), stop_ids=stop_ids,
-        sampling=Sampling.from_dict(chat["sampling"]), greeting=str(chat["greeting"]), language=chat["language"],
+        sampling=Sampling.from_dict(chat["sampling"], CHATTING if chat["template"] else Sampling()), greeting=str(chat["greeting"]), language=chat["language"],
     )  # fmt: skip
 
 

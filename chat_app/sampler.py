@@ -46,10 +46,10 @@ class Sampling:
                 raise BadSetting(name=name, value=value, expected=expected)
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Sampling:
-        """From a mind's defaults. ValueError where a key is unknown or a value impossible."""
+    def from_dict(cls, values: dict[str, Any], base: Sampling) -> Sampling:
+        """A mind's defaults over `base`. ValueError where a key is unknown or a value impossible."""
         try:
-            return cls(**values)
+            return replace(base, **values)
         except (TypeError, BadSetting) as error:
             raise ValueError(f"its sampling defaults do not hold: {error}") from error
 
@@ -100,6 +100,8 @@ _LIMITS: Final[dict[str, tuple[Callable[[object], bool], str]]] = {
     "max_tokens": (_whole(1), "1, 2, 3…"),
     "seed": (lambda value: value is None or _whole(0)(value), "0, 1, 2…, off"),
 }
+# A mind that chats is held back from loops unless its own defaults say otherwise.
+CHATTING: Final = Sampling(temperature=0.7, top_p=0.95, repetition_penalty=1.1, no_repeat_ngram=6)
 SETTINGS: Final = tuple(field.name for field in fields(Sampling))
 
 
