@@ -1,0 +1,105 @@
+"""The two engines against each other: numpy must compute what torch computes, for every architecture."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from chat_app.weights import Weights  # before numpy: it chooses OpenBLAS's kernels
+import numpy as np  # isort: skip
+import torch
+
+from chat_app.config import Config, tensor_shapes
+from chat_app.model import Cache, forward, logits_everywhere
+from chat_app.sampler import Sampler, Sampling
+from trainer.model import Transformer
+
+LARGEST_DIFFERENCE = 2e-5
+SWITCHES = list(
+    itertools.product(
+        ("learned", "rope"), ("layernorm", "rmsnorm"), ("gelu", "swiglu"), (False, True), (4, 2, 1), (True, False)
+    )
+)
+
+
+def grown(config: Config, seed: int = 0) -> Transformer:
+    """A model with weights large enough that every part of it shows in the logits, gains that are not 1 included."""
+    torch.manual_seed(seed)
+    model = Transformer(config).eval()
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, 0.0 if parameter.dim() == 2 else 1.0, 0.06 if parameter.dim() == 2 else 0.2)
+    return model
+
+
+def weights_of(model: Transformer) -> Weights:
+    return Weights.from_arrays(model.config, {name: tensor.numpy() for name, tensor in model.state_dict().items()})
+
+
+@pytest.mark.parametrize(("position", "norm", "mlp", "qk_norm", "n_kv_head", "tied"), SWITCHES)
+def test_logits_equal_torch_for_every_architecture(position, norm, mlp, qk_norm, n_kv_head, tied) -> None:
+    config = Config(
+        n_layer=3, n_head=4, n_kv_head=n_kv_head, n_embd=64, n_inner=176, block_size=48, vocab_size=131,
+        position=position, norm=norm, mlp=mlp, qk_norm=qk_norm, tied=tied,
+    )  # fmt: skip
+    model = grown(config)
+    weights = weights_of(model)
+    ids = torch.randint(0, config.vocab_size, (config.block_size,))
+    with torch.no_grad():
+        expected = model(ids[None])[0].numpy()
+    whole = logits_everywhere(weights, ids.tolist())
+    cache = Cache(config)
+    one_by_one = np.array([forward(weights, [token], cache).copy() for token in ids.tolist()])
+    cache = Cache(config)
+    forward(weights, ids[:20].tolist(), cache)
+    in_two_blocks = forward(weights, ids[20:].tolist(), cache)
+    assert np.abs(expected).max() > 0.5  # or the comparison would say nothing
+    assert np.abs(whole - expected).max() < LARGEST_DIFFERENCE
+    assert np.abs(one_by_one - expected).max() < LARGEST_DIFFERENCE
+    assert np.abs(in_two_blocks - expected[-1]).max() < LARGEST_DIFFERENCE
+
+
+@pytest.mark.parametrize("length", [1, 2, 127, 128, 129, 300])
+def test_a_prompt_of_any_length_equals_torch(length) -> None:
+    config = Config(
+        n_layer=2, n_head=2, n_kv_head=1, n_embd=32, n_inner=64, block_size=300, vocab_size=50, position="rope"
+    )
+    model = grown(config)
+    ids = torch.randint(0, 50, (length,))
+    with torch.no_grad():
+        expected = model(ids[None])[0, -1].numpy()
+    assert np.abs(forward(weights_of(model), ids.tolist(), Cache(config)) - expected).max() < LARGEST_DIFFERENCE
+
+
+def test_greedy_text_equals_torch_wherever_the_margin_allows() -> None:
+    config = Config(
+        n_layer=4, n_head=4, n_kv_head=2, n_embd=64, n_inner=128, block_size=128, vocab_size=97, mlp="swiglu"
+    )
+    model = grown(config, seed=3)
+    weights, cache = weights_of(model), Cache(config)
+    ids = [1, 2, 3]
+    logits = forward(weights, ids, cache)
+    sampler = Sampler(Sampling(temperature=0.0))
+    compared = 0
+    while len(ids) < config.block_size:
+        with torch.no_grad():
+            theirs = model(torch.tensor([ids]))[0, -1]
+        first, second = theirs.topk(2).values.tolist()
+        chosen = sampler.pick(logits.copy(), ids)
+        if first - second > 4 * LARGEST_DIFFERENCE:
+            assert chosen == int(theirs.argmax())
+            compared += 1
+        ids.append(int(theirs.argmax()))
+        logits = forward(weights, [ids[-1]], cache)
+    assert compared > 100
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_the_config_names_exactly_the_tensors_of_the_torch_module(tied) -> None:
+    for position, norm, mlp, qk_norm, n_kv_head, _ in SWITCHES:
+        config = Config(
+            n_layer=2, n_head=4, n_kv_head=n_kv_head, n_embd=32, n_inner=48, block_size=8, vocab_size=11,
+            position=position, norm=norm, mlp=mlp, qk_norm=qk_norm, tied=tied,
+        )  # fmt: skip
+        shapes = {name: tuple(tensor.shape) for name, tensor in Transformer(config).state_dict().items()}
+        assert shapes == tensor_shapes(config)
