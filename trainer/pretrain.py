@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import pickle
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -36,6 +37,7 @@ class State:
 
     iteration: int = 0
     seconds: float = 0.0
+    recent_loss: float | None = None
     best_loss: float = math.inf
     best_iteration: int = 0
     curve: list[dict[str, float]] = dataclasses.field(default_factory=list)
@@ -204,14 +206,14 @@ class Run:
         settings, state = self.settings, self.state
         moments = {max(1, round(share * settings.max_iters)): share for share in settings.sample_at}
         saved = started = time.monotonic()
-        before, recent = state.seconds, math.nan
+        before = state.seconds
         try:
             while state.iteration < settings.max_iters:
                 loss = self.step()
-                recent = loss if math.isnan(recent) else 0.95 * recent + 0.05 * loss
+                state.recent_loss = loss if state.recent_loss is None else 0.95 * state.recent_loss + 0.05 * loss
                 state.seconds = before + time.monotonic() - started
                 if state.iteration % settings.eval_interval == 0 or state.iteration == settings.max_iters:
-                    self._evaluate(recent, report)
+                    self._evaluate(report)
                 if state.iteration in moments:
                     self._let_write(report)
                 if time.monotonic() - saved > 60 * settings.checkpoint_minutes:
@@ -221,14 +223,14 @@ class Run:
         finally:
             self.save()
 
-    def _evaluate(self, recent: float, report: Callable[[str], None]) -> None:
+    def _evaluate(self, report: Callable[[str], None]) -> None:
         state = self.state
         loss = self.held_out_loss(self.settings.eval_sequences)
         if loss < state.best_loss:
             state.best_loss, state.best_iteration = loss, state.iteration
-        state.curve.append({"iteration": state.iteration, "train": round(recent, 4), "val": round(loss, 4)})
+        state.curve.append({"iteration": state.iteration, "train": round(state.recent_loss or math.nan, 4), "val": round(loss, 4)})
         report(
-            f"iteration {state.iteration}: train {recent:.4f}, held-out {loss:.4f} nats a token, "
+            f"iteration {state.iteration}: train {state.recent_loss:.4f}, held-out {loss:.4f} nats a token, "
             f"{self.bits_per_byte(loss):.4f} bits a byte, {state.seconds / 60:.1f} min"
         )
 
@@ -252,8 +254,8 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise StageError(f"There is no {path}: run the pretrain stage first.")
     try:
         values: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError) as error:
-        raise StageError(f"The checkpoint {path} cannot be read: {error}") from error
+    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        raise StageError(f"The checkpoint {path} cannot be read: {str(error).splitlines()[0]}") from error
     return values
 
 

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import orjson
+import pytest
+import safetensors.numpy
+import torch
+
+from chat_app import selftest
+from chat_app.config import tensor_shapes
+from chat_app.errors import SelftestFailed
+from chat_app.mind import open_mind, verify
+from chat_app.weights import Weights
+from trainer import export, mind_file, vocabulary
+from trainer.__main__ import main
+from trainer.errors import ExportError
+from trainer.pretrain import CHECKPOINT, Run, read_checkpoint
+
+
+@pytest.fixture(scope="module")
+def grown(prepared, small, tmp_path_factory):
+    """A folder with a checkpoint, and the mind that was exported from it."""
+    folder = shutil.copytree(prepared, tmp_path_factory.mktemp("export") / "grown")
+    run = Run(small, folder, vocabulary.load(folder), "cpu")
+    for _ in run.go(lambda line: None):
+        pass
+    export.export(small, folder, vocabulary.load(folder), folder / "small.mind")
+    return folder
+
+
+def test_a_mind_answers_as_torch_did(grown) -> None:
+    mind = open_mind(grown / "small.mind")
+    verify(mind)
+    assert selftest.run(mind, Weights.from_mind(mind)) < 2e-5
+    assert len(mind.golden) == 3
+
+
+def test_the_selftest_notices_one_wrong_weight(grown) -> None:
+    mind = open_mind(grown / "small.mind")
+    weights = Weights.from_mind(mind)
+    weights.tensors["h.0.mlp.c_fc.weight"][7, 3] += 3.0
+    with pytest.raises(SelftestFailed):
+        selftest.run(mind, weights)
+
+
+def test_the_weights_are_the_checkpoints_rounded_to_fp16(grown) -> None:
+    mind = open_mind(grown / "small.mind")
+    for name, tensor in read_checkpoint(grown / CHECKPOINT)["model"].items():
+        assert np.array_equal(mind.tensor(name), tensor.numpy().astype(np.float16)), name
+
+
+def test_any_safetensors_library_opens_a_mind(grown) -> None:
+    tensors = safetensors.numpy.load_file(grown / "small.mind")
+    mind = open_mind(grown / "small.mind")
+    assert tensors.keys() == mind.tensors.keys() == tensor_shapes(mind.config).keys()
+    for name, tensor in tensors.items():
+        assert np.array_equal(tensor, mind.tensor(name))
+
+
+def test_the_same_checkpoint_gives_the_same_bytes_in_another_process(grown, small) -> None:
+    code = (
+        "import sys; from pathlib import Path; from trainer import export, recipe, vocabulary; sys.path.insert(0, 'tests/train');"
+        "from conftest import SMALL; folder = Path(sys.argv[1]);"
+        "export.export(recipe.load(recipe.find('tiny'), SMALL), folder, vocabulary.load(folder), folder / 'again.mind')"
+    )
+    subprocess.run([sys.executable, "-c", code, grown], check=True)
+    assert (grown / "again.mind").read_bytes() == (grown / "small.mind").read_bytes()
+
+
+def test_the_card_tells_figures_and_samples(grown) -> None:
+    card = open_mind(grown / "small.mind").card
+    figures = card["figures"]
+    assert figures["iterations"] == 12
+    assert figures["tokens_seen"] == 12 * 4 * 32
+    assert 0 < figures["held_out_bits_per_byte"] < figures["held_out_bits_per_character"] < 10
+    assert len(card["samples"]) == 4
+    assert card["title"] == "Крошка"
+
+
+@pytest.mark.parametrize(
+    ("value", "words"), [(float("nan"), "holds NaN"), (float("inf"), "holds NaN or infinity"), (1e6, "above fp16's 65504")]
+)
+def test_weights_that_fp16_cannot_hold_are_refused(grown, small, tmp_path, value, words) -> None:
+    folder = shutil.copytree(grown, tmp_path / "bad")
+    checkpoint = read_checkpoint(folder / CHECKPOINT)
+    checkpoint["model"]["h.0.attn.c_k.weight"][0, 0] = value
+    torch.save(checkpoint, folder / CHECKPOINT)
+    with pytest.raises(ExportError, match=words) as caught:
+        export.export(small, folder, vocabulary.load(folder), tmp_path / "bad.mind")
+    assert "h.0.attn.c_k.weight" in str(caught.value)
+    assert not (tmp_path / "bad.mind").exists()
+
+
+def test_tensors_that_do_not_fit_the_config_are_refused(grown) -> None:
+    mind = open_mind(grown / "small.mind")
+    tensors = {name: mind.tensor(name) for name in mind.tensors}
+    with pytest.raises(ExportError, match=r"has no tensor ln_f\.weight"):
+        mind_file.rounded(mind.config, {n: t for n, t in tensors.items() if n != "ln_f.weight"})
+    with pytest.raises(ExportError, match=r"wte\.weight is"):
+        mind_file.rounded(mind.config, tensors | {"wte.weight": tensors["wte.weight"].T})
+
+
+def test_the_tiny_recipe_goes_the_whole_way(tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(sys, "argv", ["trainer", "grow", "tiny", "--out", str(tmp_path), "--device", "cpu"])
+    main()
+    mind = open_mind(tmp_path / "tiny.mind")
+    verify(mind)
+    assert selftest.run(mind, Weights.from_mind(mind)) < 2e-5
+    assert mind.card["figures"]["held_out_bits_per_character"] < 0.2  # it knows the stories; an untrained one has over 2
+    text = mind.tokenizer.decode([*mind.golden[0].prompt, *mind.golden[0].ids])
+    assert text.startswith("Кот гулял ")
+    assert "Там лежал" in text
+    assert "export:" in capsys.readouterr().out
+
+
+def test_a_makers_mistake_is_a_sentence_and_not_a_traceback(tmp_path) -> None:
+    command = [sys.executable, "-m", "trainer", "pretrain", "tiny", "--out", str(tmp_path), "--set", "pretrain.lrr=1"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "did you mean lr?" in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_the_card_is_json_that_survives(grown) -> None:
+    card = open_mind(grown / "small.mind").card
+    assert orjson.loads(orjson.dumps(card)) == card

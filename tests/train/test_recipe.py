@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import pytest
+
+from trainer import recipe as recipes
+from trainer.errors import RecipeError
+
+
+def test_every_recipe_that_comes_with_the_trainer_holds() -> None:
+    names = sorted(path.stem for path in recipes.RECIPES.glob("*.toml"))
+    assert names
+    for name in names:
+        assert recipes.load(recipes.find(name)).name == name
+
+
+def test_the_chekhov_recipes_have_the_shape_of_the_article() -> None:
+    for name in ("chekhov-char", "chekhov-char-cpu"):
+        model = recipes.load(recipes.find(name)).model
+        assert (model.n_layer, model.n_head, model.n_embd, model.block_size) == (6, 6, 384, 256)
+        assert (model.position, model.norm, model.mlp, model.tied) == ("learned", "layernorm", "gelu", True)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("pretrain.learning_rate=1", ["pretrain.learning_rate is not a key"]),
+        ("pretrain.max_itres=1", ["pretrain.max_itres", "did you mean max_iters?"]),
+        ("modle.n_layer=1", ["modle is not a key", "did you mean model?"]),
+        ("pretrain.max_iters=many", ["pretrain.max_iters", "many"]),
+        ("model.n_head=3", ["n_embd 64 is not divisible by n_head 3"]),
+        ("model.position=spiral", ["model.position", "learned"]),
+        ("vocabulary.vocab_size=100000", ["65536"]),
+        ("n_layer=2", ["section.key=value"]),
+    ],
+)
+def test_a_mistake_in_a_recipe_is_named(change, words) -> None:
+    with pytest.raises(RecipeError) as caught:
+        recipes.load(recipes.find("tiny"), (change,))
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_a_missing_section_is_named(tmp_path) -> None:
+    path = tmp_path / "half.toml"
+    path.write_text(recipes.find("tiny").read_text("utf-8").partition("[export]")[0], "utf-8")
+    with pytest.raises(RecipeError, match="export is missing"):
+        recipes.load(path)
+
+
+def test_a_recipe_that_is_not_there_is_answered_with_the_nearest() -> None:
+    with pytest.raises(RecipeError, match="chekhov-chr; did you mean chekhov-char"):
+        recipes.find("chekhov-chr")
+
+
+@pytest.mark.parametrize("content", [b"[mind", b"\xff\xfe[mind]"])
+def test_a_file_that_is_no_toml_is_refused_by_name(tmp_path, content) -> None:
+    path = tmp_path / "bad.toml"
+    path.write_bytes(content)
+    with pytest.raises(RecipeError, match=r"bad\.toml cannot be read"):
+        recipes.load(path)
