@@ -28,7 +28,7 @@ class Stats:
     written: int = 0
     prefill_seconds: float = 0.0
     decode_seconds: float = 0.0
-    finish: Finish = "stop"
+    finish: Finish = "cancelled"  # until it ends by itself
 
     @property
     def tokens_per_second(self) -> float:
@@ -112,7 +112,7 @@ class Engine:
                 if not slide:
                     stats.finish = "context"
                     return
-                context = context[-int(self.config.block_size * _KEPT_ON_SLIDE) :]
+                context = context[-max(1, int(self.config.block_size * _KEPT_ON_SLIDE)) :]
                 logits = self.read(context, Stats(), cancel)
                 continue
             started = time.perf_counter()

@@ -224,9 +224,10 @@ def _manners(chat: dict[str, Any], tokens: Tokenizer) -> Manners:
         raise ValueError("its stop ids are not ids of its vocabulary")
     if chat["language"] not in ("ru", "en"):
         raise ValueError(f"its language is {chat['language']!r}, neither ru nor en")
+    sampling = Sampling.from_dict(chat["sampling"], CHATTING if chat["template"] else Sampling())
     return Manners(
-        template=chat["template"], system=str(chat["system"]), stop_ids=stop_ids,
-        sampling=Sampling.from_dict(chat["sampling"], CHATTING if chat["template"] else Sampling()), greeting=str(chat["greeting"]), language=chat["language"],
+        template=chat["template"], system=str(chat["system"]), stop_ids=stop_ids, sampling=sampling,
+        greeting=str(chat["greeting"]), language=chat["language"],
     )  # fmt: skip
 
 
@@ -237,11 +238,19 @@ def _golden(values: dict[str, Any], config: Config) -> Golden:
         raise ValueError("a golden answer is not made of ids of its vocabulary")
     if len(golden.prompt) + len(golden.ids) > config.block_size:
         raise ValueError("a golden answer is longer than its context")
+    if not golden.top_ids:
+        raise ValueError("a golden answer has no logits")
+    if len(golden.top_logits) != len(golden.top_ids):
+        raise ValueError("a golden answer does not have as many logits as ids")
+    if not all(type(logit) in (int, float) for logit in golden.top_logits):
+        raise ValueError("a golden answer has logits that are not numbers")
     return golden
 
 
 def _check_tensors(path: Path, header: dict[str, Any], config: Config, data_size: int) -> dict[str, int]:
     """Offsets of all tensors within the data; they must be those of the config, F16, and tile the data exactly."""
+    if config.n_layer > len(header):  # before millions of names are thought up
+        raise MindMisfit(path=path, reason=f"its config has {config.n_layer} layers, more layers than its tensors")
     shapes = tensor_shapes(config)
     if missing := sorted(shapes.keys() - header.keys()):
         raise MindMisfit(path=path, reason=f"the tensor {missing[0]} is missing")

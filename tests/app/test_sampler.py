@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat_app.errors import BadSetting
-from chat_app.sampler import SETTINGS, Sampler, Sampling
+from chat_app.sampler import CHATTING, SETTINGS, Sampler, Sampling
 
 DRAWS = 4000
 
@@ -142,7 +142,7 @@ def test_a_setting_takes_any_text_or_says_what_would_do(name: str, text: str) ->
     else:
         value = getattr(changed, name)
         assert value is None or math.isfinite(value)
-        assert Sampling.from_dict(changed.to_dict()) == changed
+        assert Sampling.from_dict(changed.to_dict(), Sampling()) == changed
 
 
 def test_a_whole_number_beyond_all_floats_is_refused() -> None:
@@ -172,7 +172,8 @@ def test_settings_are_read_as_people_type_them(name: str, text: str, value: obje
     ("name", "text"),
     [
         ("temperature", "-1"), ("temperature", "nan"), ("temperature", "inf"), ("top_k", "1.5"), ("top_k", "off"),
-        ("top_p", "0"), ("top_p", "1.1"), ("min_p", "-0.1"), ("repetition_penalty", "0"), ("repetition_penalty", "9e-9"),
+        ("top_p", "0"), ("top_p", "1.1"), ("min_p", "-0.1"), ("repetition_penalty", "0"), ("min_p", "2"),
+        ("repetition_penalty", "1e-9"),
         ("max_tokens", "0"), ("max_tokens", "много"), ("seed", "-1"), ("seed", str(1 << 63)), ("no_repeat_ngram", ""),
     ],
 )  # fmt: skip
@@ -200,7 +201,13 @@ def test_the_widest_allowed_settings_still_pick(name: str) -> None:
 )
 def test_defaults_that_a_mind_cannot_have_are_refused(values: object) -> None:
     with pytest.raises(ValueError, match="sampling defaults"):
-        Sampling.from_dict(values)  # type: ignore[arg-type]
+        Sampling.from_dict(values, Sampling())  # type: ignore[arg-type]
+
+
+def test_what_a_mind_leaves_open_comes_from_its_kind() -> None:
+    assert Sampling.from_dict({"top_k": 5}, CHATTING) == replace(CHATTING, top_k=5)
+    assert CHATTING.no_repeat_ngram > 0
+    assert CHATTING.repetition_penalty > 1
 
 
 def test_pairs_are_never_repeated_even_when_the_prompt_counts() -> None:
