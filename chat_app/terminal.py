@@ -120,9 +120,29 @@ def _interrupt_cancels(answer: Answer) -> Iterator[None]:
 
     before = signal.signal(signal.SIGINT, cancel)
     try:
-        yield
+        with _keys_unseen():
+            yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _keys_unseen() -> Iterator[None]:
+    """While an answer is written, keys are kept for the next prompt instead of appearing amid the text."""
+    if sys.platform == "win32":  # shows no keys unless they are read
+        yield
+        return
+    import termios
+
+    descriptor = sys.stdin.fileno()
+    before = termios.tcgetattr(descriptor)
+    silent = [*before]
+    silent[3] &= ~termios.ECHO
+    termios.tcsetattr(descriptor, termios.TCSANOW, silent)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(descriptor, termios.TCSANOW, before)
 
 
 def _write_wrapped(pieces: Iterable[str]) -> None:
@@ -164,6 +184,8 @@ class Wrap:
         return self._place(word)
 
     def _space(self, character: str) -> str:
+        if character == " " and not self._column:  # a continuation begins with the space after the prompt
+            return ""
         if character == "\n" or self._column >= self._width:
             self._column = 0
             return "\n"
