@@ -14,7 +14,9 @@ import numpy as np
 
 from chat_app.errors import BadSetting
 
+LARGEST_SEED: Final = (1 << 63) - 1
 _FIRST_LOOK: Final = 256  # candidates sorted before it is known that a nucleus needs more
+_WIDER_LOOK: Final = 8  # times as many, each time the nucleus turns out larger
 _GREEDY_BELOW: Final = 1e-3  # as good as 0, and 1 / temperature stays finite in fp32
 
 
@@ -79,7 +81,7 @@ def _number(text: str) -> int | float:
 
 
 def _whole(least: int) -> Callable[[object], bool]:
-    return lambda value: type(value) is int and least <= value < 1 << 63
+    return lambda value: type(value) is int and least <= value <= LARGEST_SEED
 
 
 def _between(least: float, most: float, *, above: bool = False) -> Callable[[object], bool]:
@@ -145,33 +147,37 @@ class Sampler:
 
     def _roll(self, logits: np.ndarray) -> int:
         s = self.sampling
-        logits -= logits.max()
-        logits *= np.float32(1 / s.temperature)
-        ids, p, mass = self._likeliest(logits)
+        ids, odds, mass = self._likeliest(logits)
         if s.min_p > 0:
-            likely = p >= s.min_p  # the likeliest has p = 1 here: nothing is normalised until the dice fall
-            ids, p = ids[likely], p[likely]
-        total = p.cumsum()
-        kept = len(p)
+            likely = odds >= s.min_p
+            ids, odds = ids[likely], odds[likely]
+        total = odds.cumsum()
+        kept = len(odds)
         if s.top_p < 1:
             kept = min(kept, int(total.searchsorted(s.top_p * mass)) + 1)
         chosen = int(total[:kept].searchsorted(self._dice.random() * float(total[kept - 1]), side="right"))
         return int(ids[min(chosen, kept - 1)])
 
-    def _likeliest(self, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
-        """(ids, exp(scores), the sum that top_p is a share of); likeliest first wherever the order matters."""
-        s = self.sampling
+    def _likeliest(self, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+        """(ids, their odds, the sum of odds that top_p is a share of).
+
+        Odds are probabilities divided by the highest one. The likeliest come first wherever the order matters.
+        """
+        s, colder = self.sampling, np.float32(1 / self.sampling.temperature)
         if s.top_k:
-            ids = _largest(scores, s.top_k)
-            p = np.exp(scores[ids])
-            return ids, p, float(p.sum())
-        every = np.exp(scores)
+            ids = _largest(logits, s.top_k)
+            odds = np.exp((logits[ids] - logits[ids[0]]) * colder)
+            return ids, odds, float(odds.sum())
+        logits -= logits.max()
+        logits *= colder
+        every = np.exp(logits)
         if s.top_p == 1:
-            return self._all(len(scores)), every, 0.0
-        mass = float(every.sum())
-        ids = _largest(scores, _FIRST_LOOK)
-        if every[ids].sum() < s.top_p * mass:
-            ids = _largest(scores, len(scores))
+            return self._all(len(every)), every, 0.0
+        mass, count = float(every.sum()), _FIRST_LOOK
+        ids = _largest(every, count)
+        while count < len(every) and every[ids].sum() < s.top_p * mass:
+            count *= _WIDER_LOOK
+            ids = _largest(every, count)
         return ids, every[ids], mass
 
     def _all(self, size: int) -> np.ndarray:
