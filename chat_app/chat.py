@@ -16,7 +16,9 @@ from chat_app.conversation import Conversation
 from chat_app.engine import Engine, Stats
 from chat_app.errors import MessageTooLong, NothingToRetry
 from chat_app.mind import Mind
+from chat_app.sampler import LARGEST_SEED
 from chat_app.template import Message, render
+from chat_app.text import encodable
 from chat_app.tokenizer import Detokenizer
 from chat_app.weights import Weights
 
@@ -47,12 +49,16 @@ class Chat:
         return self.mind.manners.system if self.conversation.system is None else self.conversation.system
 
     def set_system(self, text: str) -> None:
-        """Give the mind another system text from now on."""
-        self.conversation.add(Message("system", text))
+        """Give the mind another system text from now on. MessageTooLong where it leaves no room to talk."""
+        message = Message("system", encodable(text))
+        ids, _ = render(self.mind.tokenizer, [message, Message("user", "")], answer=True)
+        if len(ids) > self._limit:
+            raise MessageTooLong(tokens=len(ids), limit=self._limit)
+        self.conversation.add(message)
 
     def say(self, text: str) -> Answer:
         """Take the person's line and answer it. MessageTooLong where the mind cannot hold it."""
-        message = Message("user", text)
+        message = Message("user", encodable(text))
         prompt = self._prompt([*self.conversation.turns, message])
         self.conversation.add(message)
         self._retries = 0
@@ -63,10 +69,12 @@ class Chat:
         turns = self.conversation.turns
         if not turns:
             raise NothingToRetry
-        if turns[-1].role == "assistant":
+        answered = turns[-1].role == "assistant"
+        prompt = self._prompt(turns[:-1] if answered else turns)
+        if answered:
             self.conversation.undo(answer_only=True)
         self._retries += 1
-        return self._answer(*self._prompt(self.conversation.turns))
+        return self._answer(*prompt)
 
     def undo(self) -> None:
         """Take back the last line and its answer."""
@@ -79,7 +87,12 @@ class Chat:
 
     def load(self, path: Path) -> None:
         """Go on with a saved conversation."""
-        self._begin(conversations.load(path, self.mind.sha256))
+        conversation = conversations.load(path, self.mind.sha256)
+        tokenizer = self.mind.tokenizer
+        for message in conversation.messages:
+            if any(i >= tokenizer.vocab_size or i in tokenizer.control.values() for i in message.ids):
+                message.ids = []  # written by hand: its text is as good
+        self._begin(conversation)
 
     def _begin(self, conversation: Conversation) -> None:
         self.conversation, self.last, self._dropped, self._retries = conversation, None, 0, 0
@@ -93,16 +106,17 @@ class Chat:
         return self.last
 
     @property
-    def _reserve(self) -> int:
-        """Tokens kept free for the answer."""
-        return min(self.sampling.max_tokens, self.mind.config.block_size // 4)
+    def _limit(self) -> int:
+        """Tokens that a prompt may take: the context without what is kept free for the answer."""
+        size = self.mind.config.block_size
+        return size - min(self.sampling.max_tokens, size // 4)
 
     def _prompt(self, turns: list[Message]) -> tuple[list[int], int, bool]:
         """(ids to answer, how many of them the repetition rules look back on, whether turns were just dropped)."""
         return self._rendered(turns) if self.mind.can_chat else self._continued(turns)
 
     def _rendered(self, turns: list[Message]) -> tuple[list[int], int, bool]:
-        limit, first_time = self.mind.config.block_size - self._reserve, self._dropped == 0
+        limit, first_time = self._limit, self._dropped == 0
         ids, _ = self._render(turns[self._dropped :])
         if len(ids) <= limit:
             return ids, 0, False
@@ -111,7 +125,7 @@ class Chat:
             dropped += 2  # a line and its answer
             ids, _ = self._render(turns[dropped:])
         if len(ids) > limit:
-            raise MessageTooLong(tokens=len(self.mind.tokenizer.encode(turns[-1].content)), limit=limit)
+            raise MessageTooLong(tokens=len(ids), limit=limit)
         self._dropped = dropped
         return ids, 0, first_time
 
@@ -126,9 +140,9 @@ class Chat:
             new_line = bool(ids) and turn.role == "user" and bool(turn.content)
             ids += turn.ids or tokenizer.encode("\n" * new_line + turn.content, inside=bool(ids))
         start = [] if tokenizer.bos_id is None else [tokenizer.bos_id]
-        limit = self.mind.config.block_size - self._reserve
+        limit = self._limit
         forgot = len(start + ids) > limit
-        ids = ids[-int(limit * _FULLEST) :] if forgot else start + ids
+        ids = ids[-max(1, int(limit * _FULLEST)) :] if forgot else start + ids
         first_time, self._dropped = forgot and not self._dropped, int(forgot)
         return ids or tokenizer.encode("\n") or [0], len(ids), first_time
 
@@ -156,7 +170,7 @@ class Answer:
         tokenizer, manners = chat.mind.tokenizer, chat.mind.manners
         sampling = chat.sampling
         if sampling.seed is not None:
-            sampling = replace(sampling, seed=sampling.seed + chat._retries)
+            sampling = replace(sampling, seed=(sampling.seed + chat._retries) % (LARGEST_SEED + 1))
         forbidden = {tokenizer.unk_id, *tokenizer.control.values()} - set(manners.stop_ids)
         detokenizer = Detokenizer(tokenizer, inside=not chat.mind.can_chat)
         try:
@@ -168,8 +182,6 @@ class Answer:
                 if piece := detokenizer.feed(token):
                     self.text += piece
                     yield piece
-            if piece := detokenizer.finish():
-                self.text += piece
-                yield piece
         finally:
+            del self.ids[len(self.ids) - detokenizer.owed :]  # half a letter would spoil what is written after it
             chat.conversation.add(Message("assistant", self.text, self.ids), finish=self.stats.finish)

@@ -87,7 +87,7 @@ def _save(chat: Chat, rest: str, lang: str) -> Outcome:
         if chat.conversation.problem:
             raise chat.conversation.problem
         return Outcome(language.SAVED(lang, path=chat.conversation.path))
-    path = Path(rest).expanduser()
+    path = _path(rest)
     chat.conversation.save_as(path)
     return Outcome(language.SAVED(lang, path=path.absolute()))
 
@@ -96,11 +96,16 @@ def _load(chat: Chat, rest: str, lang: str) -> Outcome:
     if not rest:
         names = [path.stem for path in conversation.recent(chat.folder)]
         return Outcome("\n".join([language.RECENT(lang), *names]) if names else language.NO_RECENT(lang))
-    path = Path(rest).expanduser()
-    if not path.exists() and (named := chat.folder / f"{path.stem}{conversation.SUFFIX}").exists():
-        path = named
+    path = conversation.named(chat.folder, rest) or _path(rest)
     chat.load(path)
     return Outcome(language.LOADED(lang, path=path, count=len(chat.conversation.turns)))
+
+
+def _path(text: str) -> Path:
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:  # ~ of nobody
+        return Path(text)
 
 
 def _stats(chat: Chat, rest: str, lang: str) -> Outcome:
@@ -183,8 +188,6 @@ class DiskWatch:
         if not problem:
             return []
         kept = (
-            language.MOVED(lang, path=chat.conversation.path)
-            if chat.conversation.path.exists()
-            else language.IN_MEMORY(lang)
+            language.MOVED(lang, path=chat.conversation.path) if chat.conversation.saved else language.IN_MEMORY(lang)
         )
         return [said, kept]

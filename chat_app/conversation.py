@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import orjson
 
-from chat_app.errors import ConversationUnreadable, ConversationUnwritable, NothingToRetry
+from chat_app.errors import ConversationUnreadable, ConversationUnwritable, NotAConversation, NothingToRetry
 from chat_app.template import Message
 
 SUFFIX: Final = ".jsonl"
@@ -28,6 +28,8 @@ class Conversation:
         self.messages: list[Message] = []
         self.problem: ConversationUnwritable | None = None
         self._waiting: list[bytes] = []  # lines that the disk has not taken yet
+        self._begun = False  # the first line of the file is written, or waits
+        self._on_disk = False
         self._moved = False
 
     @property
@@ -39,6 +41,11 @@ class Conversation:
     def turns(self) -> list[Message]:
         """The messages without the system text."""
         return [m for m in self.messages if m.role != "system"]
+
+    @property
+    def saved(self) -> bool:
+        """Whether the disk has taken every line."""
+        return not self._waiting
 
     def add(self, message: Message, **details: Any) -> None:
         """Append a turn, first to memory, then to the file."""
@@ -70,7 +77,8 @@ class Conversation:
             self.messages.pop()
 
     def _write(self, row: dict[str, Any]) -> None:
-        if not self._waiting and not self.path.exists():
+        if not self._begun:
+            self._begun = True
             self._waiting.append(orjson.dumps({"start": 1, "mind": self.mind, "time": _now()}))
         self._waiting.append(orjson.dumps(row | {"time": _now()}))
         self.flush()
@@ -85,7 +93,7 @@ class Conversation:
             self.problem = None
         except OSError as error:
             self.problem = ConversationUnwritable(path=self.path.parent, reason=error.strerror or error)
-            if not self._moved and not self.path.exists():
+            if not self._moved and not self._on_disk:
                 self._moved = True
                 self.path = Path(tempfile.gettempdir()) / "mind-in-a-box" / self.path.name
                 try:
@@ -97,16 +105,17 @@ class Conversation:
         if not self._waiting:
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        data = b"".join(line + b"\n" for line in self._waiting)
-        with self.path.open("ab") as file:
+        left = memoryview(b"".join(line + b"\n" for line in self._waiting))
+        with self.path.open("ab", buffering=0) as file:
             before = file.tell()
             try:
-                file.write(data)
-                file.flush()
+                while left:
+                    left = left[file.write(left) :]
             except OSError:
                 file.truncate(before)  # a full disk takes half a line; the next try writes it whole
                 raise
         self._waiting.clear()
+        self._on_disk = True
 
     def save_as(self, path: Path) -> None:
         """Write the conversation as it now stands: JSON lines, or a readable text for .txt and .md."""
@@ -117,12 +126,15 @@ class Conversation:
             rows = [{"start": 1, "mind": self.mind, "time": _now()}]
             rows += [{"role": m.role, "content": m.content, "ids": m.ids} for m in self.messages]
             data = b"".join(orjson.dumps(row) + b"\n" for row in rows)
-        partial = path.with_name(path.name + ".partial")
         try:
-            partial.write_bytes(data)
-            partial.replace(path)
-        except OSError as error:
-            raise ConversationUnwritable(path=path, reason=error.strerror or error) from error
+            partial = path.with_name(f"{path.name}.partial")
+            try:
+                partial.write_bytes(data)
+                partial.replace(path)
+            finally:
+                partial.unlink(missing_ok=True)
+        except (OSError, ValueError) as error:  # ValueError: no file can have this name
+            raise ConversationUnwritable(path=path, reason=getattr(error, "strerror", None) or error) from error
 
 
 def load(path: Path, mind: str) -> Conversation:
@@ -133,31 +145,45 @@ def load(path: Path, mind: str) -> Conversation:
     conversation = Conversation(path.parent, mind)
     same_mind = False
     try:
-        for line in path.read_bytes().splitlines():
-            try:
-                row = orjson.loads(line)
-            except orjson.JSONDecodeError:
-                continue
-            if not isinstance(row, dict):
-                raise ConversationUnreadable(path=path, reason="JSON")
-            if "start" in row:
-                same_mind = row.get("mind") == mind
-            elif row.get("role") in _ROLES and isinstance(row.get("content"), str):
-                ids = row.get("ids") if same_mind else None
-                conversation._apply(Message(row["role"], row["content"], list(ids or ())))
-            elif "undo" in row and conversation.turns:
-                conversation._undo(row["undo"] == "answer")
-    except OSError as error:
-        raise ConversationUnreadable(path=path, reason=error.strerror or error) from error
+        data = path.read_bytes()
+    except (OSError, ValueError) as error:  # ValueError: no file can have this name
+        raise ConversationUnreadable(path=path, reason=getattr(error, "strerror", None) or error) from error
+    for line in data.splitlines():
+        try:
+            row = orjson.loads(line)
+        except orjson.JSONDecodeError:
+            continue
+        if not isinstance(row, dict):
+            raise NotAConversation(path=path)
+        if "start" in row:
+            same_mind = row.get("mind") == mind
+        elif row.get("role") in _ROLES and isinstance(row.get("content"), str):
+            conversation._apply(Message(row["role"], row["content"], _ids(row) if same_mind else []))
+        elif "undo" in row and conversation.turns:
+            conversation._undo(row["undo"] == "answer")
     if not conversation.messages:
-        raise ConversationUnreadable(path=path, reason="0 messages")
-    conversation.path = path
+        raise NotAConversation(path=path)
+    conversation.path, conversation._begun, conversation._on_disk = path, True, True
+    if not data.endswith(b"\n"):
+        conversation._waiting.append(b"")  # the next line must not run into the torn one
     return conversation
+
+
+def _ids(row: dict[str, Any]) -> list[int]:
+    """The ids of an answer; a file is open to anyone, so they may be anything."""
+    ids = row.get("ids")
+    sound = row["role"] == "assistant" and isinstance(ids, list) and all(type(i) is int and i >= 0 for i in ids)
+    return list(ids) if sound and ids else []
 
 
 def recent(folder: Path, count: int = 10) -> list[Path]:
     """The latest conversations, the newest first."""
     return sorted(folder.glob(f"*{SUFFIX}"), reverse=True)[:count]
+
+
+def named(folder: Path, name: str) -> Path | None:
+    """The conversation that `recent` lists by this name."""
+    return next((path for path in folder.glob(f"*{SUFFIX}") if name in (path.stem, path.name)), None)
 
 
 def _now() -> str:

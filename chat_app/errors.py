@@ -94,8 +94,8 @@ class SelftestFailed(MindError):
 
 
 class MessageTooLong(BoxError):
-    en = "This message takes {tokens} tokens, and the mind holds {limit} at once. Make it shorter."
-    ru = "В сообщении {tokens} токенов, а разум держит в голове {limit}. Сделай его короче."
+    en = "With the system text this takes {tokens} tokens, and the mind holds {limit} beside its answer. Shorten it."
+    ru = "Вместе с наставлением это {tokens} токенов, а разум держит в голове {limit}, не считая ответа. Сократи."
 
 
 class NothingToRetry(BoxError):
@@ -106,6 +106,11 @@ class NothingToRetry(BoxError):
 class ConversationUnreadable(BoxError):
     en = "The conversation {path} cannot be opened: {reason}."
     ru = "Не получается открыть разговор {path}: {reason}."
+
+
+class NotAConversation(BoxError):
+    en = "{path} is not a conversation of this program."
+    ru = "{path} — не разговор этой программы."
 
 
 class ConversationUnwritable(BoxError):

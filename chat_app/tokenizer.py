@@ -113,8 +113,7 @@ class Tokenizer:
 
     def decode(self, ids: list[int]) -> str:
         """Text of `ids`; marks give nothing, an unknown or a broken byte gives U+FFFD."""
-        detokenizer = Detokenizer(self)
-        return "".join(map(detokenizer.feed, ids)) + detokenizer.finish()
+        return "".join(map(Detokenizer(self).feed, ids))
 
 
 class CharTokenizer(Tokenizer):
@@ -231,7 +230,7 @@ def _merge_by_heap(symbols: list[str], rank: dict[str, int]) -> list[str]:
 
 
 class Detokenizer:
-    """Ids to text as they come: `feed` gives only whole letters, `finish` what is still owed.
+    """Ids to text as they come, in whole letters; half a letter at the very end was cut by a limit and is dropped.
 
     `inside` says that the text goes on from earlier text, so a leading space is kept.
     """
@@ -261,11 +260,6 @@ class Detokenizer:
     def owed(self) -> int:
         """How many of the last tokens are the beginning of a letter that has not come to its end."""
         return len(self._utf8.getstate()[0])
-
-    def finish(self) -> str:
-        """The rest; half a letter at the very end was cut by a limit, not meant, and is dropped."""
-        self._utf8.reset()
-        return ""
 
     def _start(self, text: str) -> str:
         if self._strip and text:

@@ -1,0 +1,245 @@
+"""Conversation files: whatever happens to the disk or to the program, what was said is still there."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chat_app import conversation as conversations
+from chat_app.conversation import Conversation, load, recent
+from chat_app.errors import ConversationUnreadable, ConversationUnwritable, NotAConversation, NothingToRetry
+from chat_app.template import Message
+
+
+def said(conversation: Conversation) -> list[tuple[str, str]]:
+    return [(m.role, m.content) for m in conversation.messages]
+
+
+def talk(folder: Path, count: int = 2) -> Conversation:
+    conversation = Conversation(folder, "мозг")
+    for i in range(count):
+        conversation.add(Message("user", f"вопрос {i}\nещё"))
+        conversation.add(Message("assistant", f"ответ {i}", [i, 5]), finish="stop")
+    return conversation
+
+
+@contextmanager
+def disk_of(size: int) -> Iterator[None]:
+    """Files may not outgrow `size` bytes here: a full disk, down to the half-written line."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_every_turn_is_on_the_disk_at_once(tmp_path: Path) -> None:
+    conversation = Conversation(tmp_path / "deep" / "folder", "мозг")
+    assert not conversation.path.exists()
+    conversation.add(Message("user", "Привет"))
+    assert said(load(conversation.path, "мозг")) == [("user", "Привет")]
+    rows = [orjson.loads(line) for line in conversation.path.read_bytes().splitlines()]
+    assert rows[0]["mind"] == "мозг"
+    assert [row["time"][:2] for row in rows] == ["20", "20"]
+
+
+def test_a_conversation_comes_back_with_the_ids_that_its_mind_wrote(tmp_path: Path) -> None:
+    path = talk(tmp_path).path
+    assert [m.ids for m in load(path, "мозг").messages] == [[], [0, 5], [], [1, 5]]
+    assert [m.ids for m in load(path, "другой").messages] == [[], [], [], []]
+
+
+def test_undoing_is_a_line_too_and_nothing_is_erased(tmp_path: Path) -> None:
+    conversation = talk(tmp_path)
+    conversation.undo()
+    conversation.add(Message("user", "иначе"))
+    conversation.undo()
+    conversation.undo(answer_only=True)
+    assert said(conversation) == [("user", "вопрос 0\nещё")]
+    assert said(load(conversation.path, "мозг")) == said(conversation)
+    assert "ответ 1" in conversation.path.read_text()
+
+
+def test_undoing_nothing_is_refused(tmp_path: Path) -> None:
+    conversation = Conversation(tmp_path)
+    conversation.add(Message("system", "Ты добрый."))
+    with pytest.raises(NothingToRetry):
+        conversation.undo()
+
+
+def test_the_last_system_text_is_the_one_in_force(tmp_path: Path) -> None:
+    conversation = talk(tmp_path, 1)
+    for text in ("Ты добрый.", "Ты строгий."):
+        conversation.add(Message("system", text))
+    assert conversation.system == load(conversation.path, "мозг").system == "Ты строгий."
+    conversation.add(Message("system", ""))
+    assert conversation.system is None
+    assert len(conversation.turns) == 2
+
+
+ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]))
+ACTIONS = st.lists(
+    st.tuples(st.sampled_from(["user", "assistant", "system", "undo", "undo answer"]), ANY_TEXT), max_size=12
+)
+
+
+@given(actions=ACTIONS)
+def test_whatever_was_said_and_undone_the_file_tells_the_same(
+    tmp_path_factory: pytest.TempPathFactory, actions: list[Any]
+) -> None:
+    conversation = Conversation(tmp_path_factory.getbasetemp() / "said", "мозг")
+    for role, text in actions:
+        if not role.startswith("undo"):
+            conversation.add(Message(role, text))
+        elif conversation.turns:
+            conversation.undo(answer_only=role == "undo answer")
+    if conversation.messages:
+        assert said(load(conversation.path, "мозг")) == said(conversation)
+
+
+def test_a_torn_last_line_is_left_out_and_spoils_no_later_one(tmp_path: Path) -> None:
+    path = talk(tmp_path, 1).path
+    path.write_bytes(path.read_bytes()[:-9])
+    again = load(path, "мозг")
+    assert said(again) == [("user", "вопрос 0\nещё")]
+    again.add(Message("user", "дальше"))
+    again.add(Message("assistant", "да"))
+    assert said(load(path, "мозг")) == [("user", "вопрос 0\nещё"), ("user", "дальше"), ("assistant", "да")]
+
+
+@pytest.mark.parametrize("ids", ["все", 5, [1, "два"], [-1], [True], {"a": 1}])
+def test_ids_that_cannot_be_are_forgotten(tmp_path: Path, ids: Any) -> None:
+    path = tmp_path / "a.jsonl"
+    rows = [{"start": 1, "mind": "м"}, {"role": "assistant", "content": "да", "ids": ids}]
+    path.write_bytes(b"\n".join(orjson.dumps(row) for row in rows))
+    assert load(path, "м").messages == [Message("assistant", "да")]
+
+
+def test_a_person_brings_no_ids_of_their_own(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    rows = [{"start": 1, "mind": "м"}, {"role": "user", "content": "да", "ids": [1, 2]}]
+    path.write_bytes(b"\n".join(orjson.dumps(row) for row in rows))
+    assert load(path, "м").messages == [Message("user", "да")]
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\xff\xfe\x00", b"[1]\n", b'"role"', b"{}", b'{"role":"user","content":5}', b"null"]
+)
+def test_a_foreign_file_is_not_a_conversation(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "photo.jsonl"
+    path.write_bytes(content)
+    with pytest.raises(NotAConversation, match="photo"):
+        load(path, "")
+
+
+@pytest.mark.parametrize("name", ["gone.jsonl", "", "a\0b", "x" * 300, "."])
+def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConversationUnreadable):
+        load(tmp_path / name, "")
+
+
+# --- a disk that takes no more -----------------------------------------------------------------------------------
+
+
+def test_a_full_disk_takes_no_half_line_and_loses_nothing(tmp_path: Path) -> None:
+    conversation = talk(tmp_path, 1)
+    size = conversation.path.stat().st_size
+    with disk_of(size + 10):
+        conversation.add(Message("user", "это не влезет"))
+        assert isinstance(conversation.problem, ConversationUnwritable)
+        assert conversation.path.stat().st_size == size
+        conversation.add(Message("assistant", "и это"))
+        assert not conversation.saved
+    conversation.add(Message("user", "а теперь влезет"))
+    assert conversation.saved
+    assert conversation.problem is None
+    assert said(load(conversation.path, "мозг")) == said(conversation)
+
+
+def test_a_folder_that_cannot_be_written_is_given_up_for_the_temporary_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conversations.tempfile, "gettempdir", lambda: str(tmp_path / "tmp"))
+    (tmp_path / "file").touch()
+    conversation = talk(tmp_path / "file" / "folder")
+    assert conversation.path.parent == tmp_path / "tmp" / "mind-in-a-box"
+    assert said(load(conversation.path, "мозг")) == said(conversation)
+
+
+def test_a_folder_that_may_not_even_be_looked_into_is_no_crash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(*_: Any, **__: Any) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(conversations.tempfile, "gettempdir", lambda: str(tmp_path / "tmp"))
+    with monkeypatch.context() as patch:
+        for name in ("stat", "mkdir", "open", "exists"):
+            patch.setattr(Path, name, forbidden)
+        conversation = talk(tmp_path / "home", 1)
+        assert str(conversation.problem).startswith("The conversation cannot be saved")
+        assert len(conversation.messages) == 2
+    conversation.flush()
+    assert said(load(conversation.path, "мозг")) == said(conversation)
+
+
+def test_with_no_disk_at_all_the_conversation_lives_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(conversations.tempfile, "gettempdir", lambda: str(tmp_path / "file"))
+    conversation = talk(tmp_path / "file")
+    assert conversation.problem is not None
+    assert not conversation.saved
+    conversation.save_as(tmp_path / "rescued.jsonl")
+    assert said(load(tmp_path / "rescued.jsonl", "мозг")) == said(conversation)
+
+
+# --- saving elsewhere ------------------------------------------------------------------------------------------
+
+
+def test_saving_writes_a_readable_text_or_a_file_to_go_on_with(tmp_path: Path) -> None:
+    conversation = talk(tmp_path, 1)
+    conversation.add(Message("system", "Ты добрый."))
+    conversation.save_as(tmp_path / "talk.md")
+    assert (tmp_path / "talk.md").read_text() == "# Ты добрый.\n\n> вопрос 0\nещё\n\nответ 0\n"
+    conversation.save_as(tmp_path / "talk.jsonl")
+    again = load(tmp_path / "talk.jsonl", "мозг")
+    assert again.messages == conversation.messages
+
+
+@pytest.mark.parametrize("name", ["", "..", "a\0b", "x" * 300, "file/talk.txt", "none/talk.txt"])
+def test_saving_where_nothing_can_be_is_a_sentence_and_leaves_nothing_behind(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "file").touch()
+    with pytest.raises(ConversationUnwritable):
+        talk(tmp_path).save_as(folder / name)
+    assert [path.name for path in folder.iterdir()] == ["file"]
+    with pytest.raises(ConversationUnwritable):
+        talk(tmp_path).save_as(Path("/"))
+
+
+def test_a_full_disk_keeps_what_was_saved_before(tmp_path: Path) -> None:
+    path = tmp_path / "talk.txt"
+    talk(tmp_path, 1).save_as(path)
+    before = path.read_text()
+    longer = talk(tmp_path, 5)
+    with disk_of(50), pytest.raises(ConversationUnwritable):
+        longer.save_as(path)
+    assert path.read_text() == before
+    assert not list(tmp_path.glob("*.partial"))
+
+
+def test_the_latest_conversations_come_first_and_are_found_by_name(tmp_path: Path) -> None:
+    paths = [talk(tmp_path, 1).path for _ in range(12)]
+    assert recent(tmp_path) == paths[:1:-1]
+    assert recent(tmp_path / "nothing") == []
+    assert conversations.named(tmp_path, paths[3].stem) == paths[3]
+    assert conversations.named(tmp_path, paths[3].name) == paths[3]
+    assert conversations.named(tmp_path, "x" * 300) is None
