@@ -57,3 +57,19 @@ def coverage(session: nox.Session) -> None:
     session.install("coverage[toml]")
     session.run("coverage", "combine", success_codes=[0, 1])
     session.run("coverage", "report")
+
+
+@nox.session(default=False)
+def box(session: nox.Session) -> None:
+    """Seal a mind into dist/: PyInstaller's file and folder, or `-- nuitka`; `-- --mind PATH` chooses the mind."""
+    session.install(*group("freeze"), "-e", ".")
+    packer = "nuitka" if "nuitka" in session.posargs else "pyinstaller"
+    session.run("python", f"build/pack_{packer}.py", *(word for word in session.posargs if word != "nuitka"))
+
+
+@nox.session(default=False)
+def smoke(session: nox.Session) -> None:
+    """Run every box of dist/ as a friend would, and say where it is."""
+    session.install(*group("smoke"), "-e", ".")
+    session.run("pytest", "tests/box")  # without posargs, which choose a packer or a mind for `box`
+    session.run("python", "build/contents.py")

@@ -12,7 +12,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from chat_app import __version__, language, places
+from chat_app import __version__, housekeeping, language, places
 from chat_app.errors import BoxError, NoMind, OutputClosed, ProcessorTooOld, ProgramBroke, UsageError
 from chat_app.language import OPTIONS
 
@@ -64,6 +64,7 @@ def _run(options: argparse.Namespace) -> int:
     )
     if talks_to_person:
         print(f"Mind in a Box {__version__}", flush=True)
+    housekeeping.start()
     try:
         import numpy as np  # noqa: F401
     except RuntimeError as error:  # numpy's words for a processor below its baseline

@@ -1,0 +1,110 @@
+"""What goes into a box and what the box is called: the one place that both packers and the tests read.
+
+Knows files and names; knows nothing of how a packer works.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import sys
+import sysconfig
+import tomllib
+from pathlib import Path
+from typing import Final, Literal
+
+from chat_app import housekeeping
+from chat_app.mind import MAGIC, SIZE_DIGITS, locate
+
+Packer = Literal["pyinstaller", "nuitka"]
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+RECIPES: Final = ROOT / "build"
+ENTRY: Final = ROOT / "chat_app" / "__main__.py"
+SPEC: Final = ROOT / "spec" / "box.spec"
+ASSETS: Final = ROOT / "assets"
+OUT: Final = ROOT / "out" / "box"  # what the packers work with
+DIST: Final = ROOT / "dist"  # what they make
+MIND: Final = OUT / "mind"  # the mind with its trailer, as it stands in a box
+DATA: Final = OUT / "data"  # small files that stand beside the program inside a box
+
+# Found by the packers, and never reached by chat_app. Each was tried: the box starts and talks without it.
+EXCLUDED: Final = (
+    "_bz2", "_elementtree", "_hashlib", "_lzma", "_multiprocessing", "_sqlite3", "_ssl", "_tkinter",
+    "bz2", "curses", "doctest", "ftplib", "http", "idlelib", "imaplib", "lib2to3", "lzma", "multiprocessing", "pdb",
+    "pydoc", "pydoc_data", "readline", "setuptools", "smtplib", "sqlite3", "ssl", "test", "tkinter", "unittest",
+    "xml.etree", "xml.sax", "xmlrpc",
+    "numpy.ctypeslib", "numpy.distutils", "numpy.f2py", "numpy.fft", "numpy.ma", "numpy.polynomial", "numpy.random",
+    "numpy.testing", "numpy._core._multiarray_tests", "numpy._core._operand_flag_tests", "numpy._core._rational_tests",
+    "numpy._core._simd", "numpy._core._struct_ufunc_tests", "numpy._core._umath_tests",
+    "prompt_toolkit.contrib", "pygments", "pyperclip", "pytest", "torch", "trainer",
+)  # fmt: skip
+LICENSED: Final = ("numpy", "orjson", "prompt_toolkit", "wcwidth")
+
+
+def executable_name(packer: Packer, system: str = sys.platform, machine: str = platform.machine()) -> str:
+    """The file a person receives, such as mind-in-a-box-linux-x86_64 or mind-in-a-box-windows-x86_64-nuitka.exe."""
+    place = {"win32": "windows", "darwin": "macos"}.get(system, system)
+    processor = {"amd64": "x86_64"}.get(machine.lower(), machine.lower())
+    suffix = "-nuitka" if packer == "nuitka" else ""
+    return f"mind-in-a-box-{place}-{processor}{suffix}" + (".exe" if system == "win32" else "")
+
+
+def folder_name(packer: Packer, system: str = sys.platform, machine: str = platform.machine()) -> str:
+    """The folder inside the archive that stands beside the one-file box."""
+    return executable_name(packer, system, machine).removesuffix(".exe")
+
+
+def archive_name(packer: Packer, system: str = sys.platform, machine: str = platform.machine()) -> str:
+    """The archive of the folder build."""
+    return folder_name(packer, system, machine) + (".zip" if system == "win32" else ".tar.gz")
+
+
+def default_mind() -> Path:
+    """The mind that a box carries unless told otherwise: `default` of assets/manifest.toml. SystemExit without one."""
+    try:
+        name = tomllib.loads((ASSETS / "manifest.toml").read_text("utf-8"))["default"]
+    except (FileNotFoundError, KeyError):
+        sys.exit("assets/manifest.toml names no default mind. Choose one: nox -s box -- --mind PATH")
+    return ASSETS / str(name)
+
+
+def prepare(mind: Path) -> None:
+    """Write what the packers take: the mind with its trailer [length u64 LE][magic], the marker, the licences.
+
+    BoxError where `mind` is no mind; another box will do as well.
+    """
+    start, length = locate(mind)
+    DATA.mkdir(parents=True, exist_ok=True)
+    with mind.open("rb") as source, MIND.open("wb") as target:
+        source.seek(start)
+        target.write(source.read(length))
+        target.write(length.to_bytes(SIZE_DIGITS, "little") + MAGIC)
+    (DATA / housekeeping.MARKER).write_bytes(b"")
+    (DATA / "LICENCES.txt").write_text(licences(), "utf-8")
+
+
+def licences() -> str:
+    """The terms of everything that a box carries besides the mind, whose own terms /license tells."""
+    texts = [("Mind in a Box", ROOT / "LICENSE")]
+    stdlib = Path(sysconfig.get_path("stdlib"))
+    texts += [
+        ("Python", file) for file in (stdlib / "LICENSE.txt", Path(sys.base_prefix) / "LICENSE.txt") if file.is_file()
+    ]
+    for name in LICENSED:
+        files = importlib.metadata.distribution(name).files or []
+        for file in files:
+            if "dist-info" in file.parts[0] and file.name.upper().startswith(("LICEN", "COPYING", "AUTHORS")):
+                texts.append((f"{name}: {file.name}", Path(str(file.locate()))))
+    return "\n\n".join(f"{'=' * 100}\n{title}\n{'=' * 100}\n{path.read_text('utf-8')}" for title, path in texts)
+
+
+def boxes() -> list[Path]:
+    """What stands in dist/, the last made last."""
+    found = DIST.glob("mind-in-a-box-*") if DIST.is_dir() else ()
+    return sorted((path for path in found if path.is_file()), key=lambda path: path.stat().st_mtime)
+
+
+if __name__ == "__main__":
+    for made in boxes():
+        print(f"{made}  {made.stat().st_size / 1e6:.1f} MB")
