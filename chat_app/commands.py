@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -31,14 +31,23 @@ def is_command(line: str) -> bool:
 
 def run(chat: Chat, line: str, lang: str) -> Outcome:
     """Do what `line` says. BoxError where it cannot be done."""
-    name, _, rest = line[1:].strip().partition(" ")
-    name, rest = name.lower().replace("-", "_"), rest.strip()
+    name, rest = _name_and_rest(line[1:])
+    name = _ALSO.get(name, name)
     if name in SETTINGS:  # the article's own spelling: /temperature 0.7
         return _set(chat, f"{name} {rest}", lang)
     if command := COMMANDS.get(name):
         return command(chat, rest, lang)
-    nearest = difflib.get_close_matches(name, [*COMMANDS, *SETTINGS], n=1, cutoff=0)
-    return Outcome(language.UNKNOWN_COMMAND(lang, name=name, nearest=nearest[0]))
+    return Outcome(language.UNKNOWN_COMMAND(lang, name=name, nearest=_nearest(name, [*COMMANDS, *SETTINGS])))
+
+
+def _name_and_rest(text: str) -> tuple[str, str]:
+    name, rest = [*text.split(maxsplit=1), "", ""][:2]
+    return name.lower().replace("-", "_"), rest.strip()
+
+
+def _nearest(name: str, names: Sequence[str]) -> str:
+    begun = [known for known in names if known.startswith(name)]
+    return (begun or difflib.get_close_matches(name, names, n=1, cutoff=0))[0]
 
 
 def _help(chat: Chat, rest: str, lang: str) -> Outcome:
@@ -61,14 +70,13 @@ def _reset(chat: Chat, rest: str, lang: str) -> Outcome:
 
 
 def _set(chat: Chat, rest: str, lang: str) -> Outcome:
-    name, _, value = rest.replace("=", " ").partition(" ")
-    name = name.lower().replace("-", "_")
+    name, value = _name_and_rest(rest.replace("=", " "))
     if not name:
         values = chat.sampling.to_dict()
         return Outcome("\n".join([language.SETTINGS(lang), *(f"  {key} = {values[key]}" for key in SETTINGS)]))
     if name not in SETTINGS:
-        raise UnknownSetting(name=name, nearest=difflib.get_close_matches(name, SETTINGS, n=1, cutoff=0)[0])
-    if value := value.strip():
+        raise UnknownSetting(name=name, nearest=_nearest(name, SETTINGS))
+    if value:
         chat.sampling = chat.sampling.changed(name, value)
     return Outcome(language.SET_TO(lang, name=name, value=getattr(chat.sampling, name)))
 
@@ -104,7 +112,7 @@ def _load(chat: Chat, rest: str, lang: str) -> Outcome:
 def _path(text: str) -> Path:
     try:
         return Path(text).expanduser()
-    except RuntimeError:  # ~ of nobody
+    except (RuntimeError, ValueError):  # ~ of nobody, or no name at all: opening it will say so
         return Path(text)
 
 
@@ -147,6 +155,9 @@ COMMANDS: Final[dict[str, Callable[[Chat, str, str], Outcome]]] = {
     "load": _load, "stats": _stats, "context": _context, "card": _card, "license": _license, "where": _where,
     "quit": _quit,
 }  # fmt: skip
+
+
+_ALSO: Final = {"exit": "quit", "licence": "license"}
 
 
 def stats_line(answer: Answer, lang: str) -> str:

@@ -138,7 +138,7 @@ def test_a_setting_takes_any_text_or_says_what_would_do(name: str, text: str) ->
     try:
         changed = Sampling().changed(name, text)
     except BadSetting as error:
-        assert name in error.sentence("ru")  # noqa: PT017 - either way is right
+        assert name in error.sentence("ru")
     else:
         value = getattr(changed, name)
         assert value is None or math.isfinite(value)

@@ -1,0 +1,286 @@
+"""The slash commands: every one of them, and what people type instead."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import minds
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chat_app import commands, language
+from chat_app.chat import Chat
+from chat_app.commands import COMMANDS, DiskWatch, is_command, remarks
+from chat_app.conversation import load
+from chat_app.errors import (
+    BadSetting,
+    BoxError,
+    ConversationUnreadable,
+    ConversationUnwritable,
+    NothingToRetry,
+    UnknownSetting,
+)
+from chat_app.language import HELP
+from chat_app.mind import open_mind
+from chat_app.sampler import SETTINGS
+
+
+@pytest.fixture(params=["ru", "en"])
+def lang(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture
+def chat(chatting: Path, home: Path) -> Chat:
+    return Chat.with_mind(open_mind(chatting), home)
+
+
+@pytest.fixture
+def tale(continuing: Path, home: Path) -> Chat:
+    return Chat.with_mind(open_mind(continuing), home)
+
+
+def run(chat: Chat, line: str, lang: str = "ru") -> str:
+    outcome = commands.run(chat, line, lang)
+    return outcome.text + ("".join(outcome.answer) if outcome.answer else "")
+
+
+def test_help_names_every_command(chat: Chat, lang: str) -> None:
+    assert HELP.keys() == COMMANDS.keys()
+    text = run(chat, "/help", lang)
+    assert all(f"/{name} " in text for name in COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "value"),
+    [
+        ("/set temperature 0.7", "temperature", 0.7),
+        ("/set temperature=0,7", "temperature", 0.7),
+        ("/temperature 0,7", "temperature", 0.7),
+        ("/max_tokens 50", "max_tokens", 50),
+        ("/MAX-TOKENS 50", "max_tokens", 50),
+        ("/set Top-K 5", "top_k", 5),
+        ("/seed 7", "seed", 7),
+        ("/set seed off", "seed", None),
+        ("/set\ttop_p\t0.9", "top_p", 0.9),
+    ],
+)
+def test_settings_are_changed_as_people_write_them(chat: Chat, line: str, name: str, value: object) -> None:
+    assert run(chat, line) == f"{name} = {value}"
+    assert getattr(chat.sampling, name) == value
+
+
+def test_settings_are_shown_one_or_all(chat: Chat, lang: str) -> None:
+    text = run(chat, "/set", lang)
+    assert all(f"{name} = " in text for name in SETTINGS)
+    assert run(chat, "/set max_tokens", lang) == run(chat, "/max_tokens", lang) == "max_tokens = 40"
+
+
+def test_an_unknown_setting_is_answered_with_the_nearest(chat: Chat) -> None:
+    with pytest.raises(UnknownSetting, match="Did you mean temperature"):
+        run(chat, "/set temprature 1")
+
+
+@pytest.mark.parametrize("line", ["/set top_p 5", "/temperature горячо", "/max_tokens -1", "/set seed 1.5"])
+def test_an_impossible_value_is_refused_and_nothing_changes(chat: Chat, line: str) -> None:
+    before = chat.sampling
+    with pytest.raises(BadSetting):
+        run(chat, line)
+    assert chat.sampling == before
+
+
+@pytest.mark.parametrize(
+    ("typed", "nearest"), [("hlep", "help"), ("quti", "quit"), ("temp", "temperature"), ("temprature", "temperature")]
+)
+def test_an_unknown_command_is_answered_with_the_nearest(chat: Chat, lang: str, typed: str, nearest: str) -> None:
+    text = run(chat, f"/{typed}", lang)
+    assert f"/{typed}" in text
+    assert "/help" in text
+    assert f"/{nearest}?" in text
+
+
+@pytest.mark.parametrize("line", ["/", "//", "/ привет", "/5", "/*", "привет /help", "", "|/help"])
+def test_what_only_looks_like_a_command_is_said_to_the_mind(line: str) -> None:
+    assert not is_command(line)
+
+
+@given(st.text())
+def test_any_command_line_ends_in_words_or_in_a_sentence(fuzzed: Chat, text: str) -> None:
+    for name in ("", "set ", "temperature ", "load ", "system ", "load ~"):
+        line = f"/{name}{text}"
+        if is_command(line):
+            try:
+                assert run(fuzzed, line) is not None
+            except BoxError as error:
+                assert error.sentence("ru")
+
+
+@pytest.fixture(scope="module")
+def fuzzed(chatting: Path, tmp_path_factory: pytest.TempPathFactory) -> Chat:
+    return Chat.with_mind(open_mind(chatting), tmp_path_factory.mktemp("fuzzed"))
+
+
+def test_retry_streams_a_new_answer(chat: Chat) -> None:
+    "".join(chat.say("Дом"))
+    assert run(chat, "/retry") == minds.ANSWER_TEXT
+    assert len(chat.conversation.turns) == 2
+
+
+def test_undo_forgets_and_says_so(chat: Chat, lang: str) -> None:
+    "".join(chat.say("Дом"))
+    assert run(chat, "/undo", lang) == language.UNDONE(lang)
+    assert chat.conversation.turns == []
+    with pytest.raises(NothingToRetry):
+        run(chat, "/undo", lang)
+
+
+def test_reset_tells_where_the_old_conversation_is(chat: Chat, lang: str) -> None:
+    "".join(chat.say("Дом"))
+    old = chat.conversation.path
+    assert str(old) in run(chat, "/reset", lang)
+    assert chat.conversation.turns == []
+
+
+def test_the_system_text_is_shown_and_set(chat: Chat, lang: str) -> None:
+    assert "Ты добрый." in run(chat, "/system", lang)
+    assert "Ты строгий\nи честный." in run(chat, "/system Ты строгий\nи честный.", lang)
+    assert chat.system == "Ты строгий\nи честный."
+    assert run(chat, "/system\nВ две\nстроки", lang).endswith("В две\nстроки")
+
+
+def test_a_base_mind_says_that_it_has_no_system_text(tale: Chat, lang: str) -> None:
+    assert run(tale, "/system Ты добрый.", lang) == language.SYSTEM_BASE(lang)
+    assert tale.conversation.system is None
+
+
+def test_a_mind_without_a_system_text_says_so(chat: Chat, lang: str) -> None:
+    chat.mind = replace(chat.mind, manners=replace(chat.mind.manners, system=""))
+    assert run(chat, "/system", lang) == language.NO_SYSTEM(lang)
+
+
+def test_save_and_load_bring_a_conversation_elsewhere_and_back(chat: Chat, tmp_path: Path, lang: str) -> None:
+    "".join(chat.say("Дом"))
+    path = tmp_path / "имя с пробелом.jsonl"
+    assert str(path) in run(chat, f"/save {path}", lang)
+    chat.reset()
+    assert str(path) in run(chat, f"/load {path}", lang)
+    assert [m.content for m in chat.conversation.turns] == ["Дом", minds.ANSWER_TEXT]
+
+
+def test_save_alone_names_the_file_that_is_kept_anyway(chat: Chat, lang: str) -> None:
+    "".join(chat.say("Дом"))
+    assert run(chat, "/save", lang) == language.SAVED(lang, path=chat.conversation.path)
+
+
+def test_save_tells_when_the_disk_does_not_take_it(
+    chatting: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "file"))
+    chat = Chat.with_mind(open_mind(chatting), tmp_path / "file")
+    "".join(chat.say("Дом"))
+    with pytest.raises(ConversationUnwritable):
+        run(chat, "/save")
+
+
+def test_load_alone_lists_the_latest_and_takes_their_names(chat: Chat, lang: str) -> None:
+    assert run(chat, "/load", lang) == language.NO_RECENT(lang)
+    "".join(chat.say("Дом"))
+    name = chat.conversation.path.stem
+    assert run(chat, "/load", lang) == f"{language.RECENT(lang)}\n{name}"
+    chat.reset()
+    run(chat, f"/load {name}", lang)
+    assert len(chat.conversation.turns) == 2
+
+
+@pytest.mark.parametrize("name", ["нет такого", "a\0b", "x" * 300, "~nobody-here/talk.jsonl", "/", "."])
+def test_paths_that_cannot_be_are_sentences(chat: Chat, name: str) -> None:
+    with pytest.raises(ConversationUnreadable):
+        run(chat, f"/load {name}")
+    with pytest.raises(ConversationUnwritable):
+        run(chat, f"/save {name}/{name}")
+
+
+def test_the_home_folder_is_understood(chat: Chat, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    "".join(chat.say("Дом"))
+    run(chat, "/save ~/talk.jsonl")
+    assert len(load(tmp_path / "talk.jsonl", "").messages) == 2
+
+
+def test_stats_context_card_license_and_where_tell_their_part(chat: Chat, lang: str) -> None:
+    assert run(chat, "/stats", lang) == language.NO_STATS(lang)
+    assert "0" in run(chat, "/context", lang)
+    "".join(chat.say("Дом"))
+    assert "4" in run(chat, "/stats", lang)
+    assert f"{len(chat.engine.cache.ids)} " in run(chat, "/context", lang)
+    card = run(chat, "/card", lang)
+    assert "title: Проба" in card
+    assert "bits 2.5" in card
+    assert chat.mind.sha256 in card
+    assert run(chat, "/license", lang) == "CC0-1.0"
+    where = run(chat, "/where", lang)
+    assert str(chat.conversation.path) in where
+    assert str(chat.mind.path) in where
+
+
+def test_a_mind_without_terms_says_so(chat: Chat, lang: str) -> None:
+    chat.mind = replace(chat.mind, card={})
+    assert run(chat, "/license", lang) == language.NO_LICENCE(lang)
+
+
+def test_quit_leaves(chat: Chat) -> None:
+    for line in ("/quit", "/exit", "/QUIT now"):
+        assert commands.run(chat, line, "ru").leave
+    assert not commands.run(chat, "/help", "ru").leave
+
+
+def test_remarks_tell_why_an_answer_ended(chat: Chat, tale: Chat, lang: str) -> None:
+    answer = chat.say("Дом")
+    "".join(answer)
+    assert remarks(chat, answer, lang) == []
+    for finish, phrase in (("cancelled", language.STOPPED), ("context", language.CONTEXT_FULL)):
+        answer.stats.finish = finish
+        assert remarks(chat, answer, lang) == [phrase(lang)]
+    answer.stats.finish = "length"
+    assert remarks(chat, answer, lang) == [language.CUT_ANSWER(lang, longer=80)]
+    assert remarks(tale, answer, lang) == [language.CUT(lang, longer=16)]
+    answer.forgot = True
+    assert remarks(chat, answer, lang)[-1] == language.FORGOT(lang)
+
+
+def test_a_disk_that_takes_nothing_is_told_once_with_the_place_of_the_words(
+    chatting: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lang: str
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
+    chat, watch = Chat.with_mind(open_mind(chatting), tmp_path / "file"), DiskWatch()
+    assert watch.remarks(chat, lang) == []
+    chat.conversation.add(minds.template.Message("user", "Дом"))
+    said = watch.remarks(chat, lang)
+    assert str(tmp_path / "file") in said[0]
+    assert said[1] == language.MOVED(lang, path=chat.conversation.path)
+    assert chat.conversation.path.exists()
+    assert watch.remarks(chat, lang) == []
+
+
+def test_words_that_are_only_in_memory_are_never_said_to_be_in_a_file(
+    chat: Chat, monkeypatch: pytest.MonkeyPatch, lang: str
+) -> None:
+    watch = DiskWatch()
+    "".join(chat.say("Дом"))
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", full)
+        chat.conversation.add(minds.template.Message("user", "Река"))
+        said = watch.remarks(chat, lang)
+    assert "No space left on device" in said[0]
+    assert said[1] == language.IN_MEMORY(lang)
+    chat.conversation.flush()
+    assert watch.remarks(chat, lang) == []
+    assert len(load(chat.conversation.path, "").messages) == 3
