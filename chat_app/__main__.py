@@ -6,18 +6,19 @@ Imports nothing heavy at the top: the first line must stand on the screen before
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from chat_app import __version__, housekeeping, language, places
 from chat_app.errors import BoxError, NoMind, OutputClosed, ProcessorTooOld, ProgramBroke, UsageError
 from chat_app.language import OPTIONS
 
 if TYPE_CHECKING:
-    from chat_app.chat import Chat
+    from chat_app.sampler import Sampling
 
 INTERRUPTED = 130
 
@@ -59,8 +60,8 @@ def _run(options: argparse.Namespace) -> int:
         options.prompt is None
         and not options.selftest
         and not options.verify
-        and sys.stdin.isatty()
-        and sys.stdout.isatty()
+        and _is_terminal(sys.stdin)
+        and _is_terminal(sys.stdout)
     )
     if talks_to_person:
         print(f"Mind in a Box {__version__}", flush=True)
@@ -70,6 +71,9 @@ def _run(options: argparse.Namespace) -> int:
     except RuntimeError as error:  # numpy's words for a processor below its baseline
         raise ProcessorTooOld(reason=error) from error
     from chat_app import mind as minds
+    from chat_app.sampler import Sampling
+
+    _settled(Sampling(), options)  # a wrong number is told before the mind is read
 
     path = options.mind or options.path or minds.own_box()
     if path is None:
@@ -82,21 +86,22 @@ def _run(options: argparse.Namespace) -> int:
     if talks_to_person:
         from chat_app.terminal import Terminal
 
-        return Terminal(awakening, options.lang, lambda chat: _settle(chat, options)).run()
+        return Terminal(awakening, options.lang, lambda sampling: _settled(sampling, options)).run()
     from chat_app import pipe
 
     chat = awakening.chat()
-    _settle(chat, options)
+    chat.sampling = _settled(chat.sampling, options)
     if options.prompt is not None:
         return pipe.answer_once(chat, options.prompt, options.lang)
     return pipe.talk(chat, options.lang)
 
 
-def _settle(chat: Chat, options: argparse.Namespace) -> None:
-    """Put the command line's settings over the mind's own."""
+def _settled(sampling: Sampling, options: argparse.Namespace) -> Sampling:
+    """The mind's own settings with the command line's put over them."""
     for name in ("max_tokens", "seed"):
         if (value := getattr(options, name)) is not None:
-            chat.sampling = chat.sampling.changed(name, value)
+            sampling = sampling.changed(name, value)
+    return sampling
 
 
 def _check(path: Path, options: argparse.Namespace) -> int:
@@ -117,14 +122,21 @@ def _check(path: Path, options: argparse.Namespace) -> int:
 
 def _prepare_streams() -> None:
     """UTF-8 in and out whatever the locale says, and no crash for a letter that cannot be shown."""
+    if sys.stderr is None:  # closed; print(file=None) would put it among the answers
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - until the end
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="replace")
 
 
+def _is_terminal(stream: TextIO | None) -> bool:
+    """Whether a person is there; a stream that the caller closed is None."""
+    return stream is not None and stream.isatty()
+
+
 def _console_is_ours() -> bool:
     """Whether the window closes with us: opened by a double-click rather than from a shell."""
-    if not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
+    if not (_is_terminal(sys.stdin) and _is_terminal(sys.stderr)):
         return False
     if sys.platform == "win32":
         import ctypes
@@ -169,12 +181,16 @@ def main(arguments: list[str] | None = None) -> int:
     _prepare_streams()
     lang = _language(arguments)
     try:
+        if sys.stdout is None:
+            raise OutputClosed(reason=os.strerror(errno.EBADF))
         return _run(_parse(arguments, lang))
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains at exit
-        return _report(OutputClosed(reason=error.strerror), lang, log=False)
+    except (OutputClosed, BrokenPipeError) as error:
+        if sys.stdout is not None:  # or the interpreter complains at exit
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        closed = error if isinstance(error, OutputClosed) else OutputClosed(reason=error.strerror)
+        return _report(closed, lang, log=False)
     except BoxError as error:
         return _report(error, lang, log=not isinstance(error, UsageError))
     except Exception as error:  # noqa: BLE001 - the last net: a person must never see a traceback

@@ -124,10 +124,10 @@ class ProcessorTooOld(BoxError):
 
 
 class OutputClosed(BoxError):
-    """Whoever read our answers has gone, as `head` does; the code is the shell's for SIGPIPE."""
+    """Whoever read our answers has gone, as `head` does, or has no room; the code is the shell's for SIGPIPE."""
 
-    en = "Nobody reads the answers any more ({reason}): stopping. The conversation is saved."
-    ru = "Ответы больше никто не читает ({reason}): останавливаюсь. Разговор сохранён."
+    en = "There is nowhere to write the answers ({reason}): stopping."
+    ru = "Ответы некуда писать ({reason}): останавливаюсь."
     exit_code = 141
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Final
 
 from chat_app import commands, language
 from chat_app.chat import Answer, Chat
 from chat_app.commands import DiskWatch
-from chat_app.errors import BoxError
+from chat_app.errors import BoxError, OutputClosed
 
 _UNREADABLE: Final = "\ufffd"
 
@@ -23,6 +23,8 @@ def answer_once(chat: Chat, prompt: str, lang: str) -> int:
 
 def talk(chat: Chat, lang: str) -> int:
     """Answer stdin line by line until it ends or says /quit; the exit code is that of the last line that failed."""
+    if sys.stdin is None:  # closed by the caller: there is nothing to answer
+        return 0
     code = 0
     disk = DiskWatch()
     for number, raw in enumerate(sys.stdin.buffer, 1):
@@ -41,6 +43,8 @@ def talk(chat: Chat, lang: str) -> int:
                     _stream(chat, outcome.answer, lang, one_line=True)
                 if outcome.leave:
                     break
+        except OutputClosed:
+            raise
         except BoxError as error:
             code = error.exit_code
             _remark([error.sentence(lang)])
@@ -51,13 +55,20 @@ def talk(chat: Chat, lang: str) -> int:
 def _stream(chat: Chat, answer: Answer, lang: str, *, one_line: bool) -> None:
     with closing(iter(answer)) as pieces:  # closed stdout or not, what was written goes into the conversation
         for piece in pieces:
-            sys.stdout.write(piece.replace("\n", " ") if one_line else piece)
-            sys.stdout.flush()
-    sys.stdout.write("\n")
-    sys.stdout.flush()
+            _write(piece.replace("\n", " ") if one_line else piece)
+    _write("\n")
     _remark([*commands.remarks(chat, answer, lang), commands.stats_line(answer, lang)])
 
 
+def _write(text: str) -> None:
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as error:
+        raise OutputClosed(reason=error.strerror or error) from error
+
+
 def _remark(lines: list[str]) -> None:
-    for line in lines:
-        print(line, file=sys.stderr, flush=True)
+    with suppress(OSError):  # nobody hears remarks: the answers go on
+        for line in lines:
+            print(line, file=sys.stderr, flush=True)

@@ -26,7 +26,8 @@ from chat_app.chat import Answer, Chat
 from chat_app.commands import DiskWatch
 from chat_app.errors import BoxError
 from chat_app.language import HELP
-from chat_app.sampler import SETTINGS
+from chat_app.sampler import SETTINGS, Sampling
+from chat_app.text import encodable
 
 _STYLE: Final = Style(
     [("remark", "fg:ansibrightblack"), ("trouble", "fg:ansired"), ("name", "bold"), ("you", "fg:ansicyan")]
@@ -38,9 +39,9 @@ _LONGEST_HELD_WORD: Final = 40
 class Terminal:
     """One person at a keyboard."""
 
-    def __init__(self, awakening: Awakening, lang: str, settle: Callable[[Chat], None]) -> None:
+    def __init__(self, awakening: Awakening, lang: str, settle: Callable[[Sampling], Sampling]) -> None:
         self._awakening, self._lang = awakening, lang
-        self._settle: Callable[[Chat], None] | None = settle  # once, when the mind is awake
+        self._settle: Callable[[Sampling], Sampling] | None = settle  # once, when the mind is awake
         self._disk = DiskWatch()
 
     def run(self) -> int:
@@ -63,6 +64,8 @@ class Terminal:
                 if not self._take(chat, line):
                     return 0
                 self._remark(self._disk.remarks(chat, self._lang))
+            except KeyboardInterrupt:  # while the mind wakes
+                self._remark([language.LEAVE(self._lang)])
             except BoxError as error:
                 if not self._awakening.succeeded:
                     raise
@@ -71,7 +74,7 @@ class Terminal:
     def _awake(self) -> Chat:
         chat = self._awakening.chat()
         if self._settle is not None:
-            self._settle(chat)
+            chat.sampling = self._settle(chat.sampling)
             self._settle = None
         return chat
 
@@ -234,7 +237,7 @@ class _SafeHistory(FileHistory):
 
     def store_string(self, string: str) -> None:
         try:
-            super().store_string(string)
+            super().store_string(encodable(string))
         except OSError:
             return
 
@@ -247,8 +250,3 @@ def _history() -> History:
     except OSError:
         return InMemoryHistory()
     return _SafeHistory(str(path)) if os.access(path, os.R_OK | os.W_OK) else InMemoryHistory()
-
-
-def is_terminal() -> bool:
-    """Whether a person sits at both ends."""
-    return sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
