@@ -12,7 +12,6 @@ from typing import Final
 VERSION: Final = 1  # stored in every mind; raise it when the result of `normalise` changes
 
 _SPACES: Final = "\t\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
-_LINE_ENDS: Final = "\r\n|[\r\x0b\x0c\x85\u2028\u2029]"
 _TABLE: Final = {
     **{ord(c): " " for c in _SPACES},
     **{ord(c): '"' for c in "\u201c\u201d\u201e\u201f\u2033\u275d\u275e"},  # “ ” „ ‟ ″
@@ -24,18 +23,13 @@ _TABLE: Final = {
     # U+2581 is how SentencePiece writes a space: left in, a text could not be told from its own pieces.
     0x2581: "_",
 }
-_YO: Final = {ord("ё"): "е", ord("Ё"): "Е"}
-
-
-def _once(text: str, yo_to_e: bool) -> str:
-    text = re.sub(_LINE_ENDS, "\n", text)
-    text = unicodedata.normalize("NFC", text.translate(_TABLE))
-    if yo_to_e:
-        text = text.translate(_YO)
-    text = re.sub(r"\.{3,}", "…", text)
-    text = re.sub(" {2,}", " ", text)
-    text = re.sub(" ?\n ?", "\n", text)
-    return re.sub("\n{3,}", "\n\n", text)
+_IN_TABLE: Final = re.compile("[" + re.escape("".join(map(chr, _TABLE))) + "]")
+_COMPOSES_WITH_E: Final = re.compile("[\u0300\u0306\u0308]")  # ѐ, ӗ, ё
+_LINE_END: Final = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
+_DOTS: Final = re.compile(r"\.{3,}")
+_SPACES_IN_A_ROW: Final = re.compile(" {2,}")
+_SPACES_AT_LINE_END: Final = re.compile(" ?\n ?")
+_EMPTY_LINES: Final = re.compile("\n{3,}")
 
 
 def encodable(text: str) -> str:
@@ -51,7 +45,19 @@ def normalise(text: str, *, yo_to_e: bool = False) -> str:
     Lone surrogates become U+FFFD, so that the result can always be encoded.
     """
     text = encodable(text)
-    # A combining mark freed by one pass may compose in the next, so go on until nothing moves.
-    while (once := _once(text, yo_to_e)) != text:
-        text = once
-    return text
+    text = _LINE_END.sub("\n", text)
+    if _IN_TABLE.search(text):  # most lines hold nothing of it, and translating costs more than looking
+        text = text.translate(_TABLE)
+    text = unicodedata.normalize("NFC", text)
+    if yo_to_e:
+        text = text.replace("ё", "е").replace("Ё", "Е")
+        while _COMPOSES_WITH_E.search(text) and (composed := _without_yo(text)) != text:
+            text = composed  # a second mark on the letter may make it a ё again
+    text = _DOTS.sub("…", text)
+    text = _SPACES_IN_A_ROW.sub(" ", text)
+    text = _SPACES_AT_LINE_END.sub("\n", text)
+    return _EMPTY_LINES.sub("\n\n", text)
+
+
+def _without_yo(text: str) -> str:
+    return unicodedata.normalize("NFC", text).replace("ё", "е").replace("Ё", "Е")

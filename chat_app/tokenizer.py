@@ -146,7 +146,7 @@ class BpeTokenizer(Tokenizer):
         by_word = all(SPACE not in p[1:] for p, t in zip(pieces.pieces, types) if t == NORMAL)
         user_defined = sorted((p for p, t in zip(pieces.pieces, types) if t == USER_DEFINED), key=len, reverse=True)
         # Alternatives are tried in order, so the longest user-defined symbol wins, as in SentencePiece.
-        word = f"{SPACE}?[^{SPACE}]*" if by_word else ".*"
+        word = f"{SPACE}[^{SPACE}]*|[^{SPACE}]+" if by_word else ".+"
         self._user_defined = frozenset(user_defined)
         self._symbol = re.compile("(" + "|".join(map(re.escape, user_defined)) + ")") if user_defined else None
         self._word = re.compile(word, re.DOTALL)

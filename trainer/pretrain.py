@@ -228,7 +228,9 @@ class Run:
         loss = self.held_out_loss(self.settings.eval_sequences)
         if loss < state.best_loss:
             state.best_loss, state.best_iteration = loss, state.iteration
-        state.curve.append({"iteration": state.iteration, "train": round(state.recent_loss or math.nan, 4), "val": round(loss, 4)})
+        state.curve.append(
+            {"iteration": state.iteration, "train": round(state.recent_loss or math.nan, 4), "val": round(loss, 4)}
+        )
         report(
             f"iteration {state.iteration}: train {state.recent_loss:.4f}, held-out {loss:.4f} nats a token, "
             f"{self.bits_per_byte(loss):.4f} bits a byte, {state.seconds / 60:.1f} min"

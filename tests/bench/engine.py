@@ -14,9 +14,9 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-import chat_app.weights  # noqa: F401, first: it chooses OpenBLAS's kernels before numpy is imported
 import numpy as np
 
+import chat_app.weights  # noqa: F401, first: it chooses OpenBLAS's kernels before numpy is imported
 from chat_app.blas import Threads, cores
 from chat_app.config import Config, tensor_shapes
 from chat_app.mind import open_mind

@@ -21,7 +21,13 @@ def rows(m: dict[str, float]) -> list[tuple[str, str, str, bool]]:
         row(f"decode, {m['cores']} threads: beside PyTorch eager with a KV cache ({torch:.0f} tokens/s)", speed / torch,
             f"{{:.2f}} times ({speed:.0f} tokens/s)", "2", holds=speed >= 2 * torch)  # fmt: skip
         share = speed * m["weights_bytes"] / m["bandwidth"]
-        row(f"decode: share of the fp32 read bandwidth ({m['bandwidth'] / 1e9:.0f} GB/s)", share, "{:.0%}", "50%", holds=share >= 0.5)
+        row(
+            f"decode: share of the fp32 read bandwidth ({m['bandwidth'] / 1e9:.0f} GB/s)",
+            share,
+            "{:.0%}",
+            "50%",
+            holds=share >= 0.5,
+        )
         loss = 1 - m["decode_1000_tokens_per_second"] / speed
         row("decode: speed lost from context 64 to 1000", loss, "{:.0%}", "at most 30%", holds=loss <= 0.3)
         prefill = m["prefill_512_torch_seconds"] / m["prefill_512_seconds"]
@@ -33,7 +39,21 @@ def rows(m: dict[str, float]) -> list[tuple[str, str, str, bool]]:
         row("one pick among 32,000 logits", us, "{:.0f} us", "60 us", holds=us <= 60)
     if "tokenizer_lines" in m:
         different = m["tokenizer_different_lines"]
-        row(f"BPE: lines of {m['tokenizer_lines']:,} that differ from SentencePiece", different, "{:.0f}", "0", holds=not different)
+        row(
+            f"BPE: lines of {m['tokenizer_lines']:,} that differ from SentencePiece",
+            different,
+            "{:.0f}",
+            "0",
+            holds=not different,
+        )
+        different = m["tokenizer_different_odd_strings"]
+        row(
+            f"BPE: odd strings of {m['tokenizer_odd_strings']:,} that differ",
+            different,
+            "{:.0f}",
+            "0",
+            holds=not different,
+        )
         speed = m["tokenizer_cold_characters_per_second"]
         row("BPE: cold", speed / 1e6, "{:.1f} M characters/s", "1", holds=speed >= 1e6)
     for box, limit in (("pyinstaller", 116), ("nuitka", 110)):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import random
 import sys
 import time
 from pathlib import Path
@@ -20,6 +21,13 @@ from trainer.corpora.documents import read
 from trainer.vocabulary import from_sentencepiece
 
 LINES = 100_000
+ODD_STRINGS = 10_000
+ODD_ALPHABETS = (
+    "маы мылру—«»… 123abc\n",
+    "".join(map(chr, range(0x20, 0x500))),
+    "👩‍🚀ё\u0308ﬁ㎏한漢\u200f\u2028\t  ▁",
+    "аб ",
+)
 TRAINING_CHARACTERS = 20_000_000
 SYMBOLS = ["—", "«", "»", "…"]
 
@@ -33,6 +41,22 @@ def lines(paths: list[Path]) -> list[str]:
         if len(found) >= LINES:
             break
     return found[:LINES]
+
+
+def odd_strings() -> list[str]:
+    """Strings that nobody writes: mixed scripts, combining marks, runs of one letter, any code point at all."""
+    dice = random.Random(0)
+    found = []
+    for _ in range(ODD_STRINGS):
+        alphabet = dice.choice(ODD_ALPHABETS)
+        letters = dice.choices(alphabet, k=dice.randrange(200))
+        letters += [
+            chr(dice.choice((dice.randrange(0xD800), dice.randrange(0xE000, 0x110000))))
+            for _ in range(dice.randrange(4))
+        ]
+        dice.shuffle(letters)
+        found.append("".join(letters))
+    return found
 
 
 def main() -> None:
@@ -51,12 +75,16 @@ def main() -> None:
     ids = [ours.encode(line) for line in corpus]
     seconds = time.perf_counter() - started
     different = sum(mine != theirs.encode(line) for line, mine in zip(corpus, ids, strict=True))
+    odd = [ours.normalise(text) for text in odd_strings()]
+    odd_different = sum(ours.encode(text) != theirs.encode(text) for text in odd)
     characters = sum(map(len, corpus))
     print(
         json.dumps(
             {
                 "tokenizer_lines": len(corpus),
                 "tokenizer_different_lines": different,
+                "tokenizer_odd_strings": len(odd),
+                "tokenizer_different_odd_strings": odd_different,
                 "tokenizer_characters": characters,
                 "tokenizer_cold_characters_per_second": characters / seconds,
             }

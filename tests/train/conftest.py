@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from trainer import recipe as recipes
-from trainer.corpora import documents
 from trainer import tokens, vocabulary
+from trainer.corpora import documents
 
 SMALL = (
     "corpus.generated_documents=200", "vocabulary.vocab_size=340", "model.n_layer=1", "model.n_embd=32", "model.n_head=2",

@@ -18,7 +18,10 @@ from trainer.recipe import Corpus, Vocabulary
 
 def gather(folder: Path, *texts: Path, **options) -> dict[str, list[dict]]:
     documents.gather(Corpus(**options), tuple(map(str, texts)), folder)
-    return {part: [orjson.loads(line) for line in (folder / f"{part}.jsonl").read_bytes().splitlines()] for part in ("train", "val")}
+    return {
+        part: [orjson.loads(line) for line in (folder / f"{part}.jsonl").read_bytes().splitlines()]
+        for part in ("train", "val")
+    }
 
 
 def test_text_is_read_plain_and_packed_and_from_folders(tmp_path) -> None:
@@ -26,7 +29,9 @@ def test_text_is_read_plain_and_packed_and_from_folders(tmp_path) -> None:
     (tmp_path / "in" / "deep").mkdir(parents=True)
     (tmp_path / "in" / "a.txt").write_bytes(b"\xef\xbb\xbf" + text)
     (tmp_path / "in" / "b.txt.bz2").write_bytes(bz2.compress(text))
-    (tmp_path / "in" / "deep" / "c.jsonl.gz").write_bytes(gzip.compress(orjson.dumps({"text": "Да", "year": 1899}) + b"\n"))
+    (tmp_path / "in" / "deep" / "c.jsonl.gz").write_bytes(
+        gzip.compress(orjson.dumps({"text": "Да", "year": 1899}) + b"\n")
+    )
     (tmp_path / "in" / "notes.pdf").write_bytes(b"%PDF")
     found = list(read(tmp_path / "in"))
     assert [document.text for document in found] == ["Жил-был пёс.\n", "Жил-был пёс.\n", "Да"]

@@ -82,7 +82,8 @@ def test_the_card_tells_figures_and_samples(grown) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "words"), [(float("nan"), "holds NaN"), (float("inf"), "holds NaN or infinity"), (1e6, "above fp16's 65504")]
+    ("value", "words"),
+    [(float("nan"), "holds NaN"), (float("inf"), "holds NaN or infinity"), (1e6, "above fp16's 65504")],
 )
 def test_weights_that_fp16_cannot_hold_are_refused(grown, small, tmp_path, value, words) -> None:
     folder = shutil.copytree(grown, tmp_path / "bad")
@@ -110,7 +111,9 @@ def test_the_tiny_recipe_goes_the_whole_way(tmp_path, monkeypatch, capsys) -> No
     mind = open_mind(tmp_path / "tiny.mind")
     verify(mind)
     assert selftest.run(mind, Weights.from_mind(mind)) < 2e-5
-    assert mind.card["figures"]["held_out_bits_per_character"] < 0.2  # it knows the stories; an untrained one has over 2
+    assert (
+        mind.card["figures"]["held_out_bits_per_character"] < 0.2
+    )  # it knows the stories; an untrained one has over 2
     text = mind.tokenizer.decode([*mind.golden[0].prompt, *mind.golden[0].ids])
     assert text.startswith("Кот гулял ")
     assert "Там лежал" in text

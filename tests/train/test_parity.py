@@ -7,6 +7,7 @@ import itertools
 import pytest
 
 from chat_app.weights import Weights  # before numpy: it chooses OpenBLAS's kernels
+
 import numpy as np  # isort: skip
 import torch
 

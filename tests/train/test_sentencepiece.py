@@ -15,7 +15,7 @@ from trainer.corpora import generated
 from trainer.vocabulary import from_sentencepiece
 
 WORDS = (
-    "мама мыла раму привет мир как дела кошка собака сегодня завтра очень хорошо lorem ipsum 2024 3,14 — «да»".split()
+    ["мама", "мыла", "раму", "привет", "мир", "как", "дела", "кошка", "собака", "сегодня", "завтра", "очень", "хорошо", "lorem", "ipsum", "2024", "3,14", "—", "«да»"]
 )
 
 
