@@ -92,7 +92,7 @@ def _system(chat: Chat, rest: str, lang: str) -> Outcome:
 def _save(chat: Chat, rest: str, lang: str) -> Outcome:
     if not rest:
         chat.conversation.flush()
-        if chat.conversation.problem:
+        if chat.conversation.problem and not chat.conversation.saved:
             raise chat.conversation.problem
         return Outcome(language.SAVED(lang, path=chat.conversation.path))
     path = _path(rest)

@@ -20,7 +20,7 @@ _ROLES: Final = ("system", "user", "assistant")
 
 
 class Conversation:
-    """Messages in memory and on the disk. `problem` is the sentence to show while they cannot be saved."""
+    """Messages in memory and on the disk. `problem` is the sentence to show while they cannot be saved there."""
 
     def __init__(self, folder: Path, mind: str = "") -> None:
         self.path = folder / f"{datetime.now():%Y-%m-%d-%H%M%S-%f}{SUFFIX}"
@@ -90,7 +90,8 @@ class Conversation:
         """
         try:
             self._append()
-            self.problem = None
+            if not self._moved:
+                self.problem = None
         except OSError as error:
             self.problem = ConversationUnwritable(path=self.path.parent, reason=error.strerror or error)
             if not self._moved and not self._on_disk:

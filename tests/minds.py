@@ -26,6 +26,7 @@ TEXT = (
     "Старик выходил на крыльцо, смотрел на воду и говорил: вода уходит, а река остаётся. "
     "The house stood by the river, and the river was loud. The old man looked at the water."
 )
+ROOT = Path(__file__).resolve().parent.parent
 GREETING = "Здравствуй! О чём поговорим?"
 ANSWER = ["▁Привет", ",", "▁друг", "!"]
 ANSWER_TEXT = "Привет, друг!"

@@ -171,6 +171,8 @@ def test_a_folder_that_cannot_be_written_is_given_up_for_the_temporary_one(
     monkeypatch.setattr(conversations.tempfile, "gettempdir", lambda: str(tmp_path / "tmp"))
     (tmp_path / "file").touch()
     conversation = talk(tmp_path / "file" / "folder")
+    assert conversation.problem is not None
+    assert conversation.saved
     assert conversation.path.parent == tmp_path / "tmp" / "mind-in-a-box"
     assert said(load(conversation.path, "мозг")) == said(conversation)
 

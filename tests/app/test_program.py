@@ -1,0 +1,198 @@
+"""The program as a process: what goes in by a pipe, what comes out, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import minds
+import pytest
+
+from chat_app import __version__, places
+from chat_app.mind import MAGIC
+
+HELLO = minds.ANSWER_TEXT + "\n"
+
+
+@pytest.fixture
+def environment(home: Path) -> dict[str, str]:
+    return {"PATH": "", "LC_ALL": "C", places.VARIABLE: str(home), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+
+
+def program(
+    *arguments: str | Path | bytes, environment: dict[str, str], given: bytes = b"", code: int = 0, **streams: object
+) -> tuple[str, str]:
+    """Run it; (answers, remarks). No traceback ever, and the exit code is `code`."""
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams}
+    command = [sys.executable, "-m", "chat_app", *arguments]
+    ended = subprocess.run(command, input=given, env=environment, cwd=minds.ROOT, timeout=20, check=False, **streams)  # type: ignore[call-overload]
+    answers, remarks = ((data or b"").decode() for data in (ended.stdout, ended.stderr))
+    assert "Traceback" not in answers + remarks
+    assert "Exception ignored" not in remarks
+    assert ended.returncode == code, remarks
+    return answers, remarks
+
+
+def test_a_pipe_gets_an_answer_a_line_and_nothing_else(chatting: Path, environment: dict[str, str], home: Path) -> None:
+    given = "Привет\n\n/max_tokens 2\nКак дела?\r\n/set temperature 0,7\n/card\n/quit\nэто уже не прочтут\n".encode()
+    answers, remarks = program("--mind", chatting, given=given, environment=environment)
+    assert answers == HELLO + "Привет,\n"
+    for words in ("max_tokens = 2", "temperature = 0.7", "title: Проба", "read 2", "the answer hit its limit"):
+        assert words in remarks
+    (saved,) = home.rglob("*.jsonl")
+    assert "Как дела?" in saved.read_text()
+    assert "не прочтут" not in saved.read_text()
+
+
+def test_lines_that_are_not_utf8_are_answered_named_and_kept(
+    chatting: Path, environment: dict[str, str], home: Path
+) -> None:
+    given = b"\xef\xbb\xbf/stats\nabc \xff\xfe def\n" + "целая строка".encode()
+    answers, remarks = program(chatting, given=given, environment={**environment, "LC_ALL": "ru_RU.UTF-8"})
+    assert answers == 2 * HELLO
+    assert "Строка 2 не в UTF-8" in remarks
+    assert "Разум ещё ничего не сказал" in remarks
+    assert "abc \ufffd\ufffd def" in next(home.rglob("*.jsonl")).read_text()
+
+
+def test_a_reader_that_leaves_ends_it_with_the_code_of_the_shell(
+    folder: Path, environment: dict[str, str], home: Path
+) -> None:
+    endless = minds.scripted_mind(folder / "endless.mind", ["а", "б"], chats=False, max_tokens=10**6)
+    command = [sys.executable, "-m", "chat_app", str(endless), "--prompt", "Дом"]
+    running = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, cwd=minds.ROOT
+    )  # fmt: skip
+    assert running.stdout
+    assert running.stderr
+    assert running.stdout.read(10).decode() == "абабаб"[:5]
+    running.stdout.close()
+    remarks = running.stderr.read().decode()
+    running.stderr.close()
+    assert running.wait(20) == 141
+    assert remarks == "There is nowhere to write the answers (Broken pipe): stopping.\n"
+    (saved,) = home.rglob("*.jsonl")
+    assert '"абабаб' in saved.read_text()
+    assert '"finish":"cancelled"' in saved.read_text()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_answers_that_find_no_room_end_it_with_a_sentence(
+    chatting: Path, environment: dict[str, str], home: Path
+) -> None:
+    with Path("/dev/full").open("wb") as full:
+        _, remarks = program(chatting, given=b"a\nb\n", environment=environment, stdout=full, code=141)
+    assert remarks == "There is nowhere to write the answers (No space left on device): stopping.\n"
+    assert '"content":"a"' in next(home.rglob("*.jsonl")).read_text()
+
+
+@pytest.mark.parametrize(("descriptor", "code", "answers"), [(0, 0, ""), (1, 141, ""), (2, 0, HELLO)])
+def test_a_stream_that_the_caller_closed_is_no_crash(
+    chatting: Path, environment: dict[str, str], descriptor: int, code: int, answers: str
+) -> None:
+    shell = f'exec "$0" -m chat_app "$1" {descriptor}{"<" if descriptor == 0 else ">"}&-'
+    ended = subprocess.run(
+        ["/bin/sh", "-c", shell, sys.executable, chatting],
+        input="Дом\n".encode(), capture_output=True, env=environment, cwd=minds.ROOT, timeout=20, check=False,
+    )  # fmt: skip
+    assert "Traceback" not in ended.stderr.decode()
+    assert (ended.returncode, ended.stdout.decode()) == (code, answers)
+
+
+def test_prompt_answers_once_with_the_lines_as_they_are(environment: dict[str, str], folder: Path) -> None:
+    path = minds.scripted_mind(folder / "poem.mind", ["▁вода", "<0x0A>", "▁река"])
+    answers, remarks = program(path, "--prompt", "Стихи!", "--max-tokens", "9", environment=environment)
+    assert answers == "вода\n река\n"
+    assert "wrote 3" in remarks
+    assert program(path, given=b"?", environment=environment)[0] == "вода  река\n"
+
+
+def test_a_prompt_that_is_not_utf8_is_answered_all_the_same(chatting: Path, environment: dict[str, str]) -> None:
+    assert program(chatting, "--prompt", b"\xff\xfe", environment=environment)[0] == HELLO
+
+
+def test_a_seed_makes_the_answer_the_same_everywhere(babbling: Path, environment: dict[str, str]) -> None:
+    def answer(seed: str) -> str:
+        return program(babbling, "--prompt", "Дом", "--seed", seed, environment=environment)[0]
+
+    assert answer("1") == answer("1")
+
+
+def test_version_and_help_need_no_mind(environment: dict[str, str]) -> None:
+    assert program("--version", environment=environment)[0] == f"mind-in-a-box {__version__}\n"
+    assert "коробка" in program("--lang", "ru", "--help", environment=environment)[0]
+
+
+def test_another_box_opens_too(chatting: Path, environment: dict[str, str], tmp_path: Path) -> None:
+    mind = chatting.read_bytes()
+    path = tmp_path / "чужая коробка.exe"
+    path.write_bytes(b"MZ" + os.urandom(1000) + mind + len(mind).to_bytes(8, "little") + MAGIC)
+    assert program(path, "--prompt", "?", environment=environment)[0] == HELLO
+    assert "sha256" in program(path, "--verify", "--selftest", environment=environment)[0]
+
+
+BAD_MINDS = {
+    "missing": ("There is no mind at", "разума нет", 1),
+    "foreign": ("carries no mind", "нет разума", 1),
+    "truncated": ("is cut short", "оборван", 1),
+    "damaged": ("is damaged", "повреждён", 1),
+    "newer": ("Get a newer box", "Нужна коробка поновее", 1),
+    "misfit": ("does not fit together", "не сходится", 1),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_MINDS)
+@pytest.mark.parametrize("lang", ["en", "ru"])
+def test_a_bad_mind_is_a_sentence_a_log_and_a_code(
+    kind: str, lang: str, chatting: Path, tmp_path: Path, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from chat_app.__main__ import main
+
+    path = tmp_path / f"{kind}.mind"
+    whole = chatting.read_bytes()
+    content = {
+        "foreign": b"JFIF" * 100,
+        "truncated": whole[:-100],
+        "damaged": whole[:9] + b"!" + whole[10:],
+        "newer": whole.replace(b'"mind/1"', b'"mind/2"'),
+        "misfit": whole.replace(b"h.0.ln_1", b"h.7.ln_1"),
+    }
+    if kind in content:
+        path.write_bytes(content[kind])
+    english, russian, code = BAD_MINDS[kind]
+    assert main([str(path), "--lang", lang]) == code
+    answers, remarks = capsys.readouterr()
+    assert answers == ""
+    assert (russian if lang == "ru" else english) in remarks
+    assert str(path) in remarks
+    log = home / "last-error.log"
+    assert str(log) in remarks
+    assert "Traceback" in log.read_text()
+    assert "Traceback" not in remarks
+
+
+def test_a_bad_mind_in_a_pipe_waits_for_nobody(environment: dict[str, str], tmp_path: Path) -> None:
+    _, remarks = program(tmp_path / "none.mind", given=b"\n", environment=environment, code=1)
+    assert remarks.startswith("There is no mind at")
+
+
+def test_without_a_mind_it_says_how_to_give_one(environment: dict[str, str]) -> None:
+    answers, remarks = program(environment=environment, code=2)
+    assert answers == ""
+    assert "carries no mind of its own" in remarks
+
+
+def test_a_home_that_cannot_be_written_costs_neither_answer_nor_words(
+    chatting: Path, environment: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "tmp").mkdir()
+    environment |= {places.VARIABLE: str(tmp_path / "file"), "TMPDIR": str(tmp_path / "tmp")}
+    answers, remarks = program(chatting, given="Дом\nСад\n".encode(), environment=environment)
+    assert answers == 2 * HELLO
+    assert remarks.count("cannot be saved") == 1
+    (saved,) = (tmp_path / "tmp").rglob("*.jsonl")
+    assert str(saved) in remarks
+    assert "Сад" in saved.read_text()
