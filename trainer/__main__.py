@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import rich
@@ -73,11 +75,24 @@ def pretrain(name: Name, change: Set = [], out: Out = None, device: Device = "au
         f"pretrain: {size / 1e6:.2f} M parameters on {device}"
         + (f", from iteration {run.state.iteration}" if resumed else "")
     )
+    _stop_between_iterations(run)
     columns = (TextColumn("pretrain"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns) as progress:
         bar = progress.add_task("pretrain", total=recipe.pretrain.max_iters, completed=run.state.iteration)
         for iteration in run.go(lambda line: progress.console.print(line, markup=False, highlight=False)):
             progress.update(bar, completed=iteration)
+
+
+def _stop_between_iterations(run: Run) -> None:
+    """Ctrl-C and `kill` end the run after its iteration, with a checkpoint; a second one ends it at once."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if run.stop:
+            signal.default_int_handler(number, frame)
+        run.stop = True
+
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, stop)
 
 
 @app.command()

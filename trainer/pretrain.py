@@ -94,6 +94,7 @@ class Run:
         self.optimizers = make_optimizers(self.model, self.settings)
         self.rates = [[group["lr"] for group in o.param_groups] for o in self.optimizers]
         self.state = State()
+        self.stop = False
 
     def autocast(self) -> AbstractContextManager[None]:
         """bf16, which both CUDA and recent CPUs multiply several times faster than fp32."""
@@ -202,13 +203,16 @@ class Run:
         return True
 
     def go(self, report: Callable[[str], None]) -> Iterator[int]:
-        """Grow to `max_iters`, yielding each finished iteration; saves on the way, on leaving, and on Ctrl-C."""
+        """Grow to `max_iters`, or until `stop` is set, yielding each finished iteration; saves as it goes.
+
+        What breaks off an iteration halfway is not saved: the last checkpoint stays, and is exact.
+        """
         settings, state = self.settings, self.state
-        moments = {max(1, round(share * settings.max_iters)): share for share in settings.sample_at}
+        moments = {max(1, round(share * settings.max_iters)) for share in settings.sample_at}
         saved = started = time.monotonic()
         before = state.seconds
         try:
-            while state.iteration < settings.max_iters:
+            while state.iteration < settings.max_iters and not self.stop:
                 loss = self.step()
                 state.recent_loss = loss if state.recent_loss is None else 0.95 * state.recent_loss + 0.05 * loss
                 state.seconds = before + time.monotonic() - started
@@ -220,8 +224,10 @@ class Run:
                     self.save()
                     saved = time.monotonic()
                 yield state.iteration
-        finally:
+        except GeneratorExit:  # the caller has seen enough, and we stand between two iterations
             self.save()
+            raise
+        self.save()
 
     def _evaluate(self, report: Callable[[str], None]) -> None:
         state = self.state

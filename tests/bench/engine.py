@@ -11,6 +11,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -76,7 +77,7 @@ def torch_worker(arrays: dict[str, np.ndarray], connection: Connection) -> None:
         times = []
         for _ in range(repeats):
             engine.length = keep
-            times.append(seconds(lambda: engine.forward(ids)))
+            times.append(seconds(partial(engine.forward, ids)))
         connection.send(times)
 
 

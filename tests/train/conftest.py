@@ -11,8 +11,9 @@ from trainer import tokens, vocabulary
 from trainer.corpora import documents
 
 SMALL = (
-    "corpus.generated_documents=200", "vocabulary.vocab_size=340", "model.n_layer=1", "model.n_embd=32", "model.n_head=2",
-    "model.n_kv_head=1", "model.n_inner=48", "model.block_size=32", "pretrain.batch_size=4", "pretrain.max_iters=12",
+    "corpus.generated_documents=200", "vocabulary.vocab_size=340", "model.n_layer=1", "model.n_embd=32",
+    "model.n_head=2", "model.n_kv_head=1", "model.n_inner=48",
+    "model.block_size=32", "pretrain.batch_size=4", "pretrain.max_iters=12",
     "pretrain.eval_interval=4", "pretrain.eval_sequences=8", "pretrain.warmup_iters=2", "pretrain.dropout=0.1",
     "pretrain.sample_tokens=8", "pretrain.sample_at=[0.1, 0.2, 0.5, 1.0]", "export.golden_tokens=6",
 )  # fmt: skip

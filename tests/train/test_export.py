@@ -63,8 +63,8 @@ def test_any_safetensors_library_opens_a_mind(grown) -> None:
 
 def test_the_same_checkpoint_gives_the_same_bytes_in_another_process(grown, small) -> None:
     code = (
-        "import sys; from pathlib import Path; from trainer import export, recipe, vocabulary; sys.path.insert(0, 'tests/train');"
-        "from conftest import SMALL; folder = Path(sys.argv[1]);"
+        "import sys; from pathlib import Path; from trainer import export, recipe, vocabulary;"
+        "sys.path.insert(0, 'tests/train'); from conftest import SMALL; folder = Path(sys.argv[1]);"
         "export.export(recipe.load(recipe.find('tiny'), SMALL), folder, vocabulary.load(folder), folder / 'again.mind')"
     )
     subprocess.run([sys.executable, "-c", code, grown], check=True)

@@ -3,10 +3,13 @@ from __future__ import annotations
 import itertools
 import math
 import shutil
+import subprocess
+import sys
 
 import pytest
 import torch
 
+from tests.train.conftest import SMALL
 from trainer import vocabulary
 from trainer.errors import StageError
 from trainer.pretrain import CHECKPOINT, Run, learning_rate_ratio, read_checkpoint
@@ -130,3 +133,18 @@ def test_the_rate_warms_up_and_comes_down() -> None:
     assert learning_rate_ratio(wsd, 600) == pytest.approx(1)
     assert learning_rate_ratio(wsd, 800) == pytest.approx(0.5)
     assert learning_rate_ratio(wsd, 999) == pytest.approx(0.0025)
+
+
+def test_kill_ends_a_run_between_iterations_with_a_checkpoint(folder, small) -> None:
+    command = [sys.executable, "-m", "trainer", "pretrain", "tiny", "--out", str(folder), "--device", "cpu"]
+    for change in (*SMALL, "pretrain.max_iters=1000000", "pretrain.eval_interval=5"):
+        command += ["--set", change]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    for line in process.stdout:
+        if "iteration 10:" in line:
+            break
+    process.terminate()
+    rest = process.communicate(timeout=60)[0]
+    assert process.returncode == 0, rest
+    assert "Traceback" not in rest
+    assert read_checkpoint(folder / CHECKPOINT)["state"]["iteration"] >= 10

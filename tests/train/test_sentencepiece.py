@@ -14,9 +14,7 @@ from chat_app import tokenizer as tokenizers
 from trainer.corpora import generated
 from trainer.vocabulary import from_sentencepiece
 
-WORDS = (
-    ["мама", "мыла", "раму", "привет", "мир", "как", "дела", "кошка", "собака", "сегодня", "завтра", "очень", "хорошо", "lorem", "ipsum", "2024", "3,14", "—", "«да»"]
-)
+WORDS = "мама мыла раму привет мир как дела кошка собака сегодня завтра lorem ipsum 2024 3,14 — «да»".split()  # noqa: SIM905
 
 
 def lines(count: int) -> list[str]:
