@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -85,6 +86,24 @@ def test_several_works_are_split_by_work(tmp_path) -> None:
     assert not held & kept
     assert len(held | kept) == 20
     assert 4 <= len(held) <= 6
+
+
+def test_a_work_that_comes_twice_is_kept_once(tmp_path) -> None:
+    rows = [{"text": f"Рассказ {i % 10}.  Слова" + " " * (i // 10)} for i in range(20)]
+    (tmp_path / "twice.jsonl").write_bytes(b"\n".join(map(orjson.dumps, rows)))
+    parts = gather(tmp_path / "out", tmp_path / "twice.jsonl", val_fraction=0.3)
+    assert sorted(row["text"] for part in parts.values() for row in part) == [f"Рассказ {i}. Слова" for i in range(10)]
+
+
+def test_a_corpus_is_gathered_one_work_at_a_time(tmp_path) -> None:
+    path = tmp_path / "large.jsonl"
+    with path.open("wb") as file:
+        for i in range(200):
+            file.write(orjson.dumps({"text": f"{i} " + "слово " * 20_000}) + b"\n")  # 48 MB in all
+    tracemalloc.start()
+    documents.gather(Corpus(), (str(path),), tmp_path / "out")
+    assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    tracemalloc.stop()
 
 
 def test_the_corpus_is_normalised(tmp_path) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import hashlib
 import io
 import random
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import orjson
 
@@ -77,47 +79,79 @@ def _from_json(path: Path, number: int, line: bytes) -> Document:
         raise CorpusError(f'Line {number} of {path} is not {{"text": ...}}: {error}.') from error
 
 
-def gather(corpus: Corpus, extra: tuple[str, ...], folder: Path) -> dict[str, int]:
-    """Write train.jsonl and val.jsonl of normalised documents into `folder`; return characters of each.
-
-    Several documents are split by document, a single one by place: its end is held out.
-    """
-    documents: list[Document] = []
+def sources(corpus: Corpus, extra: tuple[str, ...]) -> Iterator[Document]:
+    """Every document that the recipe and the command line name, as it came."""
     for name in (*corpus.text, *extra):
         path = Path(name).expanduser()
         if not path.exists():
             raise CorpusError(f"There is no text at {path}.")
-        documents += read(path)
-    documents += (
-        Document(text=t, source="generated") for t in generated.stories(corpus.generated_documents, corpus.seed)
-    )
-    if not documents:
+        yield from read(path)
+    for text in generated.stories(corpus.generated_documents, corpus.seed):
+        yield Document(text=text, source="generated")
+
+
+def gather(corpus: Corpus, extra: tuple[str, ...], folder: Path) -> dict[str, int]:
+    """Write train.jsonl and val.jsonl of normalised, distinct documents into `folder`; return characters of each.
+
+    Several documents are split by document, a single one by place: its end is held out. One document at a time is
+    in memory, however large the corpus: all go to a file first, then to their parts.
+    """
+    if not (corpus.text or extra or corpus.generated_documents):
         raise CorpusError("The recipe names no text: give a file or a folder with --text.")
-    cleaned = [(d, text) for d in documents if (text := normalise(d.text, yo_to_e=corpus.yo_to_e).strip())]
-    train, val = _split(cleaned, corpus)
-    if not train or not val:
-        raise CorpusError("The text is empty, or too short to hold any of it out for validation.")
-    sizes = {}
-    for name, part in (("train", train), ("val", val)):
-        with replacing(folder / f"{name}.jsonl") as file:
-            for document, text in part:
-                file.write(orjson.dumps({**asdict(document), "text": text}) + b"\n")
-        sizes[name] = sum(len(text) for _, text in part)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder) as whole:
+        lengths = _collect(corpus, extra, whole)
+        whole.seek(0)
+        if len(lengths) == 1:
+            parts = _cut(orjson.loads(whole.readline()), corpus.val_fraction)
+        else:
+            held = _hold_out(lengths, corpus)
+            parts = ((row, i in held) for i, row in enumerate(map(orjson.loads, whole)))
+        return _write(parts, folder)
+
+
+def _collect(corpus: Corpus, extra: tuple[str, ...], whole: IO[bytes]) -> list[int]:
+    """Write every new document to `whole`, a JSON line each; return their lengths in characters."""
+    lengths, seen = [], set()
+    for document in sources(corpus, extra):
+        text = normalise(document.text, yo_to_e=corpus.yo_to_e).strip()
+        digest = hashlib.blake2b(text.encode(), digest_size=16).digest()
+        if text and digest not in seen:
+            seen.add(digest)
+            lengths.append(len(text))
+            whole.write(orjson.dumps({**asdict(document), "text": text}) + b"\n")
+    return lengths
+
+
+def _cut(row: dict[str, Any], val_fraction: float) -> Iterator[tuple[dict[str, Any], bool]]:
+    """A single document in two, at a paragraph's end if there is one."""
+    text = row["text"]
+    cut = int(len(text) * (1 - val_fraction))
+    cut = text.rfind("\n", 0, cut) + 1 or cut
+    yield row | {"text": text[:cut]}, False
+    yield row | {"text": text[cut:]}, True
+
+
+def _hold_out(lengths: list[int], corpus: Corpus) -> set[int]:
+    """Numbers of the documents to hold out, drawn until they reach their share of the characters."""
+    order = list(range(len(lengths)))
+    random.Random(corpus.seed).shuffle(order)
+    wanted, held = sum(lengths) * corpus.val_fraction, set[int]()
+    for number in order:
+        if wanted <= 0:
+            break
+        held.add(number)
+        wanted -= lengths[number]
+    return held
+
+
+def _write(parts: Iterable[tuple[dict[str, Any], bool]], folder: Path) -> dict[str, int]:
+    sizes = {"train": 0, "val": 0}
+    with replacing(folder / "train.jsonl") as train, replacing(folder / "val.jsonl") as val:
+        for row, held in parts:
+            if row["text"]:
+                (val if held else train).write(orjson.dumps(row) + b"\n")
+                sizes["val" if held else "train"] += len(row["text"])
+        if not all(sizes.values()):
+            raise CorpusError("The text is empty, or too short to hold any of it out for validation.")
     return sizes
-
-
-def _split(
-    documents: list[tuple[Document, str]], corpus: Corpus
-) -> tuple[list[tuple[Document, str]], list[tuple[Document, str]]]:
-    if len(documents) == 1:
-        [(document, text)] = documents
-        cut = int(len(text) * (1 - corpus.val_fraction))
-        cut = text.rfind("\n", 0, cut) + 1 or cut  # at a paragraph's end, if there is one
-        return [(document, text[:cut])] if cut else [], [(document, text[cut:])] if cut < len(text) else []
-    random.Random(corpus.seed).shuffle(documents)
-    wanted = sum(len(text) for _, text in documents) * corpus.val_fraction
-    held, count = 0.0, 0
-    while held < wanted:
-        held += len(documents[count][1])
-        count += 1
-    return documents[count:], documents[:count]
