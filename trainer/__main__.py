@@ -10,13 +10,14 @@ from typing import Annotated
 import rich
 import torch
 import typer
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from trainer import export as export_stage
 from trainer import tokens as tokens_stage
 from trainer import vocabulary as vocabulary_stage
 from trainer.corpora import documents
-from trainer.errors import GrowError
+from trainer.errors import GrowError, StageError
 from trainer.pretrain import Run
 from trainer.recipe import Recipe, find, load
 
@@ -68,6 +69,8 @@ def pretrain(name: Name, change: Set = [], out: Out = None, device: Device = "au
     recipe, folder = _open(name, change, out)
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise StageError("There is no CUDA device here: use --device cpu, or leave --device out.")
     run = Run(recipe, folder, vocabulary_stage.load(folder), device)
     resumed = run.resume()
     size = sum(p.numel() for p in run.model.parameters())
@@ -117,14 +120,20 @@ def grow(
 
 
 def main() -> None:
-    """Run, and turn a maker's mistake into a sentence."""
+    """Run, and turn a maker's mistake into a sentence and the exit code 2."""
     try:
-        app(standalone_mode=False)
+        app()
     except GrowError as error:
-        rich.print(f"[red]{error}[/red]")
-        raise SystemExit(1) from None
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
+        reason = str(error)
+    except OSError as error:  # a full disk, a folder that cannot be written
+        reason = f"{error.filename or 'The disk'}: {error.strerror or error}. What earlier stages wrote is intact."
+    except torch.OutOfMemoryError as error:
+        advice = "halve pretrain.batch_size and double its gradient_accumulation"
+        reason = f"Memory ran out ({str(error).splitlines()[0]}): {advice}."
+    else:
+        return
+    rich.print(f"[red]{escape(reason)}[/red]")
+    raise SystemExit(2)
 
 
 if __name__ == "__main__":

@@ -122,6 +122,12 @@ class Run:
                 loss = self.model(ids, targets) / settings.gradient_accumulation
             loss.backward()
             total += loss.item()
+        if not math.isfinite(total):
+            rates = "pretrain.lr or pretrain.muon_lr" if settings.optimizer == "muon" else "pretrain.lr"
+            raise StageError(
+                f"The loss is no longer a number at iteration {self.state.iteration}: lower {rates}, or lengthen "
+                "warmup_iters, and go on from the last checkpoint, which is kept."
+            )
         if settings.grad_clip:
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), settings.grad_clip)
         ratio = learning_rate_ratio(settings, self.state.iteration)

@@ -107,7 +107,9 @@ def test_tensors_that_do_not_fit_the_config_are_refused(grown) -> None:
 
 def test_the_tiny_recipe_goes_the_whole_way(tmp_path, monkeypatch, capsys) -> None:
     monkeypatch.setattr(sys, "argv", ["trainer", "grow", "tiny", "--out", str(tmp_path), "--device", "cpu"])
-    main()
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert not caught.value.code
     mind = open_mind(tmp_path / "tiny.mind")
     verify(mind)
     assert selftest.run(mind, Weights.from_mind(mind)) < 2e-5
@@ -120,12 +122,36 @@ def test_the_tiny_recipe_goes_the_whole_way(tmp_path, monkeypatch, capsys) -> No
     assert "export:" in capsys.readouterr().out
 
 
-def test_a_makers_mistake_is_a_sentence_and_not_a_traceback(tmp_path) -> None:
-    command = [sys.executable, "-m", "trainer", "pretrain", "tiny", "--out", str(tmp_path), "--set", "pretrain.lrr=1"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert "did you mean lr?" in done.stdout + done.stderr
-    assert "Traceback" not in done.stdout + done.stderr
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["pretrain", "tiny", "--set", "pretrain.lrr=1"], "did you mean lr?"),
+        (["pretrain", "tiny"], "run the vocabulary stage first"),
+        (["corpus", "chekhov-char"], "names no text"),
+        (["grow", "chekov"], "did you mean chekhov-char?"),
+        (["wither", "tiny"], "No such command"),
+        (["pretrain", "tiny", "--sett", "a=1"], "No such option"),
+    ],
+)
+def test_a_makers_mistake_is_a_sentence_and_not_a_traceback(tmp_path, monkeypatch, capsys, arguments, words) -> None:
+    monkeypatch.setattr(sys, "argv", ["trainer", *arguments, "--out", str(tmp_path)])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    said = capsys.readouterr()
+    assert caught.value.code == 2
+    assert words in " ".join((said.out + said.err).split())
+
+
+def test_a_full_disk_is_a_sentence(tmp_path, monkeypatch, capsys) -> None:
+    def full(*_args, **_options):
+        raise OSError(28, "No space left on device", "train.jsonl")
+
+    monkeypatch.setattr("trainer.corpora.documents.gather", full)
+    monkeypatch.setattr(sys, "argv", ["trainer", "corpus", "tiny", "--out", str(tmp_path)])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == 2
+    assert "train.jsonl: No space left on device" in capsys.readouterr().out
 
 
 def test_the_card_is_json_that_survives(grown) -> None:

@@ -148,3 +148,16 @@ def test_kill_ends_a_run_between_iterations_with_a_checkpoint(folder, small) -> 
     assert process.returncode == 0, rest
     assert "Traceback" not in rest
     assert read_checkpoint(folder / CHECKPOINT)["state"]["iteration"] >= 10
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_checkpoint(folder, small) -> None:
+    run = run_in(folder, small)
+    grow(run, 3)
+    run = run_in(folder, small)
+    run.resume()
+    with torch.no_grad():
+        run.model.ln_f.weight.fill_(math.nan)
+    with pytest.raises(StageError, match=r"at iteration 3: lower pretrain\.lr or pretrain\.muon_lr"):
+        grow(run)
+    assert read_checkpoint(folder / CHECKPOINT)["state"]["iteration"] == 3
+    assert run_in(folder, small).resume()
