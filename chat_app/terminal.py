@@ -18,7 +18,7 @@ from prompt_toolkit.formatted_text import FormattedText
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.styles import Style
-from prompt_toolkit.utils import get_cwidth
+from prompt_toolkit.utils import get_cwidth, is_dumb_terminal
 
 from chat_app import commands, language, places
 from chat_app.awakening import Awakening
@@ -32,7 +32,7 @@ from chat_app.text import encodable
 _STYLE: Final = Style(
     [("remark", "fg:ansibrightblack"), ("trouble", "fg:ansired"), ("name", "bold"), ("you", "fg:ansicyan")]
 )
-_PROMPT: Final = FormattedText([("class:you", "› ")])
+_MARK: Final = "› "
 _LONGEST_HELD_WORD: Final = 40
 
 
@@ -47,13 +47,10 @@ class Terminal:
     def run(self) -> int:
         """Greet, talk until the person leaves, and return the exit code."""
         self._greet()
-        session: PromptSession[str] = PromptSession(
-            history=_history(), completer=_Completer(), complete_while_typing=True,
-            key_bindings=_keys(), style=_STYLE, enable_open_in_editor=False,
-        )  # fmt: skip
+        ask = _prompt()
         while True:
             try:
-                line = session.prompt(_PROMPT)
+                line = ask()
             except KeyboardInterrupt:
                 self._remark([language.LEAVE(self._lang)])
                 continue
@@ -110,8 +107,22 @@ class Terminal:
             self._show("class:remark", line)
 
     def _show(self, style: str, text: str) -> None:
+        if is_dumb_terminal():
+            print(text, flush=True)
+            return
         sys.stdout.flush()
         print_formatted_text(FormattedText([(style, text)]), style=_STYLE)
+
+
+def _prompt() -> Callable[[], str]:
+    """What asks for a line."""
+    if is_dumb_terminal():  # it would show prompt_toolkit's codes as letters
+        return lambda: input(_MARK)
+    session: PromptSession[str] = PromptSession(
+        history=_history(), completer=_Completer(), complete_while_typing=True,
+        key_bindings=_keys(), style=_STYLE, enable_open_in_editor=False,
+    )  # fmt: skip
+    return lambda: session.prompt(FormattedText([("class:you", _MARK)]))
 
 
 @contextmanager
@@ -140,7 +151,7 @@ def _keys_unseen() -> Iterator[None]:
     descriptor = sys.stdin.fileno()
     before = termios.tcgetattr(descriptor)
     silent = [*before]
-    silent[3] &= ~termios.ECHO
+    silent[3] = silent[3] & ~termios.ECHO | termios.NOFLSH  # Ctrl-C forgets none of them either
     termios.tcsetattr(descriptor, termios.TCSANOW, silent)
     try:
         yield

@@ -1,0 +1,190 @@
+"""The program in a real pseudo-terminal, seen as a person sees it."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import minds
+import pytest
+
+from chat_app import language, places
+
+pexpect = pytest.importorskip("pexpect")
+pyte = pytest.importorskip("pyte")
+
+LONGEST = 15  # seconds
+
+
+class Window:
+    """A terminal of 80 by 24 with the program in it."""
+
+    def __init__(self, path: Path, home: Path, **environment: str) -> None:
+        environment = {
+            "PATH": "", "LANG": "ru_RU.UTF-8", "TERM": "xterm-256color", places.VARIABLE: str(home),
+            "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", **environment,
+        }  # fmt: skip
+        self.raw = b""
+        self._screen = pyte.HistoryScreen(80, 24)
+        self._stream = pyte.ByteStream(self._screen)
+        self.child = pexpect.spawn(
+            sys.executable, ["-m", "chat_app", str(path)], env=environment, cwd=str(minds.ROOT), dimensions=(24, 80),
+            timeout=LONGEST,
+        )  # fmt: skip
+        self.child.delaybeforesend = None
+        self._screen.write_process_input = self.type
+
+    @property
+    def text(self) -> str:
+        return "\n".join(line.rstrip() for line in self._screen.display).rstrip()
+
+    def read(self) -> None:
+        try:
+            data = self.child.read_nonblocking(65536, timeout=0.05)
+        except (pexpect.TIMEOUT, pexpect.EOF):
+            return
+        self.raw += data
+        self._stream.feed(data)
+
+    def wait(self, words: str, count: int = 1) -> None:
+        """Until the words stand on the screen."""
+        deadline = time.monotonic() + LONGEST
+        while self.text.count(words) < count:
+            assert time.monotonic() < deadline, f"{words!r} did not come:\n{self.text}"
+            self.read()
+
+    def type(self, keys: str | bytes) -> None:
+        self.child.send(keys)
+
+    def leave(self, keys: str = "\x04") -> int:
+        """Send the keys and wait for the end; the exit code."""
+        self.type(keys)
+        return self.ended()
+
+    def ended(self) -> int:
+        deadline = time.monotonic() + LONGEST
+        while self.child.isalive():
+            assert time.monotonic() < deadline, f"it does not end:\n{self.text}"
+            self.read()
+        self.read()
+        assert self.child.signalstatus is None
+        assert b"Traceback" not in self.raw
+        return int(self.child.exitstatus)
+
+
+Open = Callable[..., Window]
+
+
+@pytest.fixture
+def window(home: Path) -> Iterator[Open]:
+    opened: list[Window] = []
+
+    def open_window(path: Path, **environment: str) -> Window:
+        opened.append(Window(path, home, **environment))
+        return opened[-1]
+
+    yield open_window
+    for each in opened:
+        each.child.close(force=True)
+
+
+@pytest.fixture(scope="module")
+def endless(folder: Path) -> Path:
+    return minds.scripted_mind(folder / "river.mind", ["▁вода", "▁река"], chats=False, max_tokens=10**7)
+
+
+def test_a_person_is_greeted_types_cyrillic_and_reads_the_answer(window: Open, chatting: Path, home: Path) -> None:
+    it = window(chatting)
+    it.wait(language.HINT("ru"))
+    assert it.text.splitlines()[1:3] == ["Проба", minds.GREETING]
+    it.wait("›")
+    it.type("Приветик, ёж")
+    it.wait("› Приветик, ёж")
+    it.type("\x7f\x7fш!\r")
+    it.wait(minds.ANSWER_TEXT)
+    it.wait("›", 2)
+    assert it.leave("/quit\r") == 0
+    assert "› Приветик, ш!" in it.text
+    assert it.text.count(minds.ANSWER_TEXT) == 1
+    assert "Приветик, ш!" in next((home / "conversations").glob("*")).read_text()
+
+
+def test_interrupting_stops_only_the_answer(window: Open, endless: Path, home: Path) -> None:
+    it = window(endless)
+    it.wait("›")
+    it.type("Дом\r")
+    it.wait("река вода река вода")
+    it.type("ждёт")  # keys pressed meanwhile wait for the prompt, and stand nowhere in the text
+    it.type("\x03")
+    it.wait(language.STOPPED("ru"))
+    it.wait("› ждёт")
+    assert it.leave("\x15/quit\r") == 0
+    assert '"finish":"cancelled"' in next((home / "conversations").glob("*")).read_text()
+
+
+def test_interrupting_an_empty_prompt_tells_how_to_leave_and_tab_completes(window: Open, chatting: Path) -> None:
+    it = window(chatting)
+    it.wait("›")
+    it.type("\x03")
+    it.wait(language.LEAVE("ru"))
+    it.wait("›", 2)
+    it.type("/tempe")
+    it.wait("  temperature")
+    it.type("\t")
+    it.wait("› /temperature")
+    it.type(" 0,7\r")
+    it.wait("temperature = 0.7")
+    it.wait("›", 3)
+    assert it.leave() == 0
+
+
+def test_a_pasted_text_of_many_lines_is_one_message(window: Open, chatting: Path, home: Path) -> None:
+    it = window(chatting)
+    it.wait("›")
+    it.type("\x1b[200~первая\nвторая\n\nтретья\x1b[201~")
+    it.wait("третья")
+    assert minds.ANSWER_TEXT not in it.text
+    it.type("\r")
+    it.wait(minds.ANSWER_TEXT)
+    it.wait("›", 2)
+    assert it.leave() == 0
+    assert "первая\\nвторая\\n\\nтретья" in next((home / "conversations").glob("*")).read_text()
+
+
+@pytest.mark.parametrize("environment", [{"TERM": "dumb"}, {"NO_COLOR": "1"}])
+def test_a_terminal_without_colour_gets_none(window: Open, chatting: Path, environment: dict[str, str]) -> None:
+    it = window(chatting, **environment)
+    it.wait(language.HINT("ru"))
+    it.wait("›")
+    it.type("Дом\r")
+    it.wait("›", 2)
+    assert minds.ANSWER_TEXT in it.text
+    assert it.leave("/quit\r") == 0
+    colours = [code for code in it.raw.split(b"\x1b[")[1:] if code.split(b"m")[0].replace(b";", b"").isdigit()]
+    painted = [code for code in colours if any(30 <= int(n or 0) <= 107 for n in code.split(b"m")[0].split(b";"))]
+    assert painted == []
+    if environment.get("TERM") == "dumb":
+        assert b"\x1b" not in it.raw
+
+
+def test_bytes_that_are_no_letters_are_said_and_kept_as_signs(window: Open, chatting: Path, home: Path) -> None:
+    it = window(chatting)
+    it.wait("›")
+    it.type(b"\xcf\xf0\xe8\r")
+    it.wait(minds.ANSWER_TEXT)
+    it.wait("›", 2)
+    assert it.leave() == 0
+    assert "\ufffd" in next((home / "conversations").glob("*")).read_text()
+
+
+def test_a_window_that_would_vanish_waits_after_a_fatal_error(window: Open, tmp_path: Path, home: Path) -> None:
+    path = tmp_path / "none.mind"
+    it = window(path)
+    it.wait(language.PRESS_ENTER("ru"))
+    told = "".join(it.text.split())
+    assert f"Попути{path}разуманет" in told
+    assert str(home / "last-error.log") in told
+    assert it.leave("\r") == 1
+    assert "MindMissing" in (home / "last-error.log").read_text()
