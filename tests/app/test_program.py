@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import builtins
+import io
 import os
 import subprocess
 import sys
@@ -11,6 +13,7 @@ import minds
 import pytest
 
 from chat_app import __version__, places
+from chat_app.__main__ import main
 from chat_app.mind import MAGIC
 
 HELLO = minds.ANSWER_TEXT + "\n"
@@ -148,8 +151,6 @@ BAD_MINDS = {
 def test_a_bad_mind_is_a_sentence_a_log_and_a_code(
     kind: str, lang: str, chatting: Path, tmp_path: Path, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from chat_app.__main__ import main
-
     path = tmp_path / f"{kind}.mind"
     whole = chatting.read_bytes()
     content = {
@@ -196,3 +197,127 @@ def test_a_home_that_cannot_be_written_costs_neither_answer_nor_words(
     (saved,) = (tmp_path / "tmp").rglob("*.jsonl")
     assert str(saved) in remarks
     assert "Сад" in saved.read_text()
+
+
+# --- the last net, without a process ------------------------------------------------------------------------------
+
+
+def test_wrong_arguments_are_a_usage_error_in_the_language_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments, words in (
+        (["--lang", "ru", "--bogus"], "Смотри --help"),
+        (["--lang=en", "--bogus"], "See --help"),
+        (["--lang", "en", "x.mind", "--max-tokens", "много"], "max_tokens cannot be много"),
+        (["--lang", "en", "x.mind", "--seed", "-1"], "seed cannot be -1"),
+        (["--lang", "fr"], "--help"),
+    ):
+        assert main(arguments) == 2
+        answers, remarks = capsys.readouterr()
+        assert answers == ""
+        assert words in remarks
+
+
+def test_a_mistake_of_ours_is_a_sentence_and_a_log(
+    chatting: Path, home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("oops")
+
+    monkeypatch.setattr("chat_app.pipe.answer_once", broken)
+    assert main([str(chatting), "--prompt", "a", "--lang", "en"]) == 70
+    assert "The program broke down: ZeroDivisionError: oops" in capsys.readouterr().err
+    assert "Traceback" in (home / "last-error.log").read_text()
+
+
+def test_a_log_that_cannot_be_written_leaves_the_reason_on_the_screen(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv(places.VARIABLE, str(tmp_path / "file"))
+    assert main([str(tmp_path / "none.mind"), "--lang", "en"]) == 1
+    remarks = capsys.readouterr().err
+    assert "There is no mind at" in remarks
+    assert "MindMissing" in remarks
+
+
+def test_an_interrupt_ends_a_pipe_quietly(
+    chatting: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("chat_app.pipe.talk", interrupted)
+    assert main([str(chatting)]) == 130
+    assert capsys.readouterr().err == ""
+
+
+def test_a_processor_that_numpy_refuses_is_named(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = builtins.__import__
+
+    def refuse(name: str, *rest: object) -> object:
+        if name == "numpy":
+            raise RuntimeError("NumPy was built with baseline optimizations: (X86_V2)")
+        return real(name, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(builtins, "__import__", refuse)
+    assert main(["x.mind", "--lang", "en"]) == 1
+    assert "too old" in capsys.readouterr().err
+
+
+def test_selftest_and_verify_tell_and_fail_by_their_codes(
+    babbling: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(babbling), "--selftest", "--verify", "--lang", "en"]) == 0
+    told = capsys.readouterr().out
+    assert "The mind is whole" in told
+    assert "The selftest passed: 1 answers" in told
+    data = bytearray(babbling.read_bytes())
+    data[-3] ^= 0x7C  # the exponent of a weight of the last tensor
+    damaged = tmp_path / "damaged.mind"
+    damaged.write_bytes(data)
+    assert main([str(damaged), "--verify", "--lang", "en"]) == 1
+    assert main([str(damaged), "--selftest", "--lang", "en"]) == 3
+
+
+def test_a_pipe_answers_without_a_process_too(
+    babbling: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = [
+        "/seed 1",
+        "Дом",
+        "/retry",
+        "/undo",
+        "/set top_p 9",
+        "",
+        "/max_tokens 3",
+        "Дом",
+        "река " * 99,
+        "/quit",
+        "x",
+    ]
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("\n".join(lines).encode()), "utf-8"))
+    assert main([str(babbling), "--lang", "en"]) == 1
+    answers, remarks = capsys.readouterr()
+    assert len(answers.splitlines()) == 3
+    assert "top_p cannot be 9" in remarks
+    assert "Shorten it." in remarks
+
+
+def test_an_answer_leaves_the_rest_unsaid_when_nobody_listens(
+    babbling: Path, home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Gone(io.StringIO):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError(32, "Broken pipe")
+
+        def fileno(self) -> int:
+            return os.open(os.devnull, os.O_WRONLY)
+
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("Дом\nСад\n".encode()), "utf-8"))
+    monkeypatch.setattr(sys, "stdout", Gone())
+    assert main([str(babbling), "--lang", "ru"]) == 141
+    saved = next(home.rglob("*.jsonl")).read_text()
+    assert "Дом" in saved
+    assert "Сад" not in saved
+    assert '"finish":"cancelled"' in saved
