@@ -10,7 +10,7 @@ import platform
 import sys
 import sysconfig
 import tomllib
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Final, Literal
 
 from chat_app import housekeeping
@@ -96,11 +96,20 @@ def licences() -> str:
         ("Python", file) for file in (stdlib / "LICENSE.txt", Path(sys.base_prefix) / "LICENSE.txt") if file.is_file()
     ]
     for name in LICENSED:
-        files = importlib.metadata.distribution(name).files or []
-        for file in files:
-            if "dist-info" in file.parts[0] and file.name.upper().startswith(("LICEN", "COPYING", "AUTHORS")):
+        for file in importlib.metadata.distribution(name).files or []:
+            if _is_licence(file):
                 texts.append((f"{name}: {file.name}", Path(str(file.locate()))))
     return "\n\n".join(f"{'=' * 100}\n{title}\n{'=' * 100}\n{path.read_text('utf-8')}" for title, path in texts)
+
+
+def _is_licence(file: PurePath) -> bool:
+    """Whether a file of a distribution holds terms, and not those of a part that is left out."""
+    module = ".".join(file.parts[2:-1])  # numpy-2.4.0.dist-info/licenses/numpy/random/LICENSE.md
+    return (
+        "dist-info" in file.parts[0]
+        and file.name.upper().startswith(("LICEN", "COPYING", "AUTHORS"))
+        and not any(module == name or module.startswith(name + ".") for name in EXCLUDED)
+    )
 
 
 def boxes() -> list[Path]:

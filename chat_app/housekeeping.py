@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shutil
 import sys
 import threading
 import time
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 MARKER: Final = "mind-in-a-box.alive"  # build/contents.py puts it, empty, into every box
-_UNPACKED: Final = re.compile(r"_MEI\w+|mind-in-a-box-\d+-[\d-]+")  # PyInstaller's name, and build/pack_nuitka.py's
+_UNPACKED: Final = re.compile(r"_MEI\w+|mind-in-a-box-\d+-[\d_]+")  # PyInstaller's name, and build/pack_nuitka.py's
 _POLL: Final = 0.5  # seconds
 _AFTER_PROMPT: Final = 2.0  # seconds
 _STILL_STARTING: Final = 3600.0  # seconds that an unpacked folder may wait for its program to run
@@ -104,6 +103,8 @@ def _is_abandoned(folder: Path) -> bool:
 
 def _remove(folder: Path) -> None:
     """Take the marker last, so that a removal cut short is finished by the next box."""
+    import shutil
+
     with contextlib.suppress(OSError):
         for path in folder.iterdir():
             if path.is_dir() and not path.is_symlink():
