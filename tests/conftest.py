@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from pathlib import Path
 
 import minds
@@ -10,14 +11,16 @@ from hypothesis import settings
 
 from chat_app import places
 
-settings.register_profile("house", deadline=None, max_examples=100, derandomize=True, database=None)
+settings.register_profile("house", deadline=None, max_examples=40, derandomize=True, database=None)
+settings.register_profile("thorough", deadline=None, max_examples=2000, database=None)  # --hypothesis-profile=thorough
 settings.load_profile("house")
+_NUMBERS = count()
 
 
 @pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the program keeps things during the test; never the person's own folder."""
-    path = tmp_path / "home"
+def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the program keeps things during the test; never the person's own folder. Most tests need none."""
+    path = tmp_path_factory.getbasetemp() / f"home-{next(_NUMBERS)}"
     monkeypatch.setenv(places.VARIABLE, str(path))
     return path
 

@@ -104,36 +104,9 @@ def test_a_stream_that_the_caller_closed_is_no_crash(
     assert (ended.returncode, ended.stdout.decode()) == (code, answers)
 
 
-def test_prompt_answers_once_with_the_lines_as_they_are(environment: dict[str, str], folder: Path) -> None:
-    path = minds.scripted_mind(folder / "poem.mind", ["▁вода", "<0x0A>", "▁река"])
-    answers, remarks = program(path, "--prompt", "Стихи!", "--max-tokens", "9", environment=environment)
-    assert answers == "вода\n река\n"
-    assert "wrote 3" in remarks
-    assert program(path, given=b"?", environment=environment)[0] == "вода  река\n"
-
-
-def test_a_prompt_that_is_not_utf8_is_answered_all_the_same(chatting: Path, environment: dict[str, str]) -> None:
-    assert program(chatting, "--prompt", b"\xff\xfe", environment=environment)[0] == HELLO
-
-
-def test_a_seed_makes_the_answer_the_same_everywhere(babbling: Path, environment: dict[str, str]) -> None:
-    def answer(seed: str) -> str:
-        return program(babbling, "--prompt", "Дом", "--seed", seed, environment=environment)[0]
-
-    assert answer("1") == answer("1")
-
-
 def test_version_and_help_need_no_mind(environment: dict[str, str]) -> None:
     assert program("--version", environment=environment)[0] == f"mind-in-a-box {__version__}\n"
     assert "коробка" in program("--lang", "ru", "--help", environment=environment)[0]
-
-
-def test_another_box_opens_too(chatting: Path, environment: dict[str, str], tmp_path: Path) -> None:
-    mind = chatting.read_bytes()
-    path = tmp_path / "чужая коробка.exe"
-    path.write_bytes(b"MZ" + os.urandom(1000) + mind + len(mind).to_bytes(8, "little") + MAGIC)
-    assert program(path, "--prompt", "?", environment=environment)[0] == HELLO
-    assert "sha256" in program(path, "--verify", "--selftest", environment=environment)[0]
 
 
 BAD_MINDS = {
@@ -321,3 +294,37 @@ def test_an_answer_leaves_the_rest_unsaid_when_nobody_listens(
     assert "Дом" in saved
     assert "Сад" not in saved
     assert '"finish":"cancelled"' in saved
+
+
+def test_prompt_answers_once_with_the_lines_as_they_are(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = minds.scripted_mind(folder / "poem.mind", ["▁вода", "<0x0A>", "▁река"])
+    assert main([str(path), "--prompt", "Стихи!", "--max-tokens", "9", "--lang", "en"]) == 0
+    answers, remarks = capsys.readouterr()
+    assert answers == "вода\n река\n"
+    assert "wrote 3" in remarks
+
+
+def test_a_prompt_that_is_not_utf8_is_answered_all_the_same(chatting: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(chatting), "--prompt", "\udcff\udcfe"]) == 0
+    assert capsys.readouterr().out == HELLO
+
+
+def test_the_seed_on_the_command_line_makes_the_answer_the_same(
+    babbling: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def answer(seed: str) -> str:
+        assert main([str(babbling), "--prompt", "Дом", "--seed", seed]) == 0
+        return capsys.readouterr().out
+
+    assert answer("1") == answer("1")
+    assert len({answer(str(seed)) for seed in range(8)}) > 1
+
+
+def test_another_box_opens_too(chatting: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    mind = chatting.read_bytes()
+    path = tmp_path / "чужая коробка.exe"
+    path.write_bytes(b"MZ" + os.urandom(1000) + mind + len(mind).to_bytes(8, "little") + MAGIC)
+    assert main([str(path), "--prompt", "?"]) == 0
+    assert capsys.readouterr().out == HELLO
+    assert main(["--mind", str(path), "--verify", "--selftest"]) == 0
+    assert "sha256" in capsys.readouterr().out

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from chat_app.errors import BadSetting
 from chat_app.sampler import CHATTING, SETTINGS, Sampler, Sampling
 
-DRAWS = 4000
+DRAWS = 1500
 
 
 def reference(logits: list[float], s: Sampling) -> dict[int, float]:
@@ -63,8 +63,9 @@ def test_frequencies_match_the_definitions(top_k: int, top_p: float, min_p: floa
 def test_a_flat_nucleus_wider_than_the_first_look_is_found() -> None:
     flat = np.zeros(2000, np.float32)
     sampling = Sampling(temperature=1, top_p=0.5, seed=2)
-    assert set(frequencies(flat, sampling)) <= set(reference(flat.tolist(), sampling))
-    assert len(frequencies(flat, sampling)) > 700
+    counts = frequencies(flat, sampling)
+    assert set(counts) <= set(reference(flat.tolist(), sampling))
+    assert len(counts) > 600
 
 
 def test_equal_logits_fall_to_the_lower_id() -> None:

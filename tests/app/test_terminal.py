@@ -117,13 +117,13 @@ def talk(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setenv("TERM", "xterm")
 
-    def run(path: Path, keys: str, *, lang: str = "ru", settle: Any = lambda sampling: sampling) -> str:
+    def run(path: Path, keys: str | bytes, *, lang: str = "ru", settle: Any = lambda sampling: sampling) -> str:
         shown: list[str] = []
         monkeypatch.setattr(
             terminal, "print_formatted_text", lambda text, **_: print("".join(part[1] for part in text))
         )
         with create_pipe_input() as pipe, create_app_session(input=pipe, output=DummyOutput()):
-            pipe.send_text(keys)
+            pipe.send_bytes(keys if isinstance(keys, bytes) else keys.encode())
             assert Terminal(Awakening(path), lang, settle).run() == 0
         shown.append(capsys.readouterr().out)
         return "".join(shown)
@@ -194,6 +194,12 @@ def test_interrupting_while_the_mind_wakes_is_no_end(
 
     monkeypatch.setattr(Awakening, "chat", impatient)
     assert talk(chatting, f"a\rb\r{END}").splitlines()[3:] == [language.LEAVE("ru"), minds.ANSWER_TEXT]
+
+
+def test_bytes_that_are_no_letters_are_said_and_kept_as_signs(talk: Talk, chatting: Path, home: Path) -> None:
+    assert minds.ANSWER_TEXT in talk(chatting, b"\xcf\xf0\xe8\r\x04")
+    assert "\ufffd" in next((home / "conversations").glob("*")).read_text()
+    assert "\ufffd" in (home / "line-history").read_text()
 
 
 def test_escape_enter_begins_a_new_line(talk: Talk, chatting: Path, home: Path) -> None:

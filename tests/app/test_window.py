@@ -34,6 +34,8 @@ class Window:
             timeout=LONGEST,
         )  # fmt: skip
         self.child.delaybeforesend = None
+        self.child.delayafterclose = self.child.delayafterterminate = 0
+        self.child.ptyproc.delayafterclose = self.child.ptyproc.delayafterterminate = 0
         self._screen.write_process_input = self.type
 
     @property
@@ -167,16 +169,6 @@ def test_a_terminal_without_colour_gets_none(window: Open, chatting: Path, envir
     assert painted == []
     if environment.get("TERM") == "dumb":
         assert b"\x1b" not in it.raw
-
-
-def test_bytes_that_are_no_letters_are_said_and_kept_as_signs(window: Open, chatting: Path, home: Path) -> None:
-    it = window(chatting)
-    it.wait("›")
-    it.type(b"\xcf\xf0\xe8\r")
-    it.wait(minds.ANSWER_TEXT)
-    it.wait("›", 2)
-    assert it.leave() == 0
-    assert "\ufffd" in next((home / "conversations").glob("*")).read_text()
 
 
 def test_a_window_that_would_vanish_waits_after_a_fatal_error(window: Open, tmp_path: Path, home: Path) -> None:
