@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import nox
 
 nox.needs_version = ">=2025.5"
@@ -73,3 +75,25 @@ def smoke(session: nox.Session) -> None:
     session.install(*group("smoke"), "-e", ".")
     session.run("pytest", "tests/box")  # without posargs, which choose a packer or a mind for `box`
     session.run("python", "build/contents.py")
+
+
+@nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """Measure the speed goals, as ratios in one run; `-- --text FILE` gives real lines, `-- --boxes` adds boxes."""
+    session.install(*group("test-train"), *group("freeze"), "-e", ".[train]")
+    texts = [word for word in session.posargs if word not in ("--text", "--boxes")]
+    found = [str(session.run("python", "-m", "tests.bench.engine", silent=True))]
+    found.append(str(session.run("python", "-m", "tests.bench.tokenizer", *texts, silent=True)))
+    if "--boxes" in session.posargs:
+        found += _sealed_and_timed(session)
+    session.run("python", "-m", "tests.bench.report", *found)
+
+
+def _sealed_and_timed(session: nox.Session) -> list[str]:
+    """What build/measure_box.py says of both packers' boxes with a mind of 92 MB."""
+    folder = Path("out/bench")
+    session.run("python", "-m", "tests.bench.shape", str(folder / "shape.mind"))
+    for packer in ("pyinstaller", "nuitka"):
+        session.run("python", f"build/pack_{packer}.py", "--mind", str(folder / "shape.mind"), "--dist", str(folder))
+    boxes = [path for path in sorted(folder.glob("mind-in-a-box-*")) if not path.name.endswith((".gz", ".zip"))]
+    return [str(session.run("python", "build/measure_box.py", str(path), silent=True)) for path in boxes]

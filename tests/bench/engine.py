@@ -19,21 +19,11 @@ import numpy as np
 
 import chat_app.weights  # noqa: F401, first: it chooses OpenBLAS's kernels before numpy is imported
 from chat_app.blas import Threads, cores
-from chat_app.config import Config, tensor_shapes
 from chat_app.mind import open_mind
 from chat_app.model import Cache, forward
 from chat_app.sampler import Sampler, Sampling
-from chat_app.tokenizer import NORMAL, UNKNOWN, Pieces
 from chat_app.weights import Weights
-from trainer import mind_file
-
-SHAPE = Config(n_layer=10, n_head=8, n_kv_head=8, n_embd=512, n_inner=2048, block_size=1024, vocab_size=32000)
-
-
-def pieces(size: int) -> Pieces:
-    """As many distinct pieces as the shape wants; what they say does not matter here."""
-    names = ["<unk>", *(chr(0x4E00 + i) if i < 20000 else chr(0x20000 + i) for i in range(size - 1))]
-    return Pieces(kind="char", pieces=tuple(names), types=(UNKNOWN, *[NORMAL] * (size - 1)))
+from tests.bench import shape
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -67,7 +57,7 @@ def torch_worker(arrays: dict[str, np.ndarray], connection: Connection) -> None:
     from trainer.model import Transformer
 
     torch.set_num_threads(cores())
-    model = Transformer(SHAPE)
+    model = Transformer(shape.CONFIG)
     model.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
     engine = TorchEngine(model)
     while (order := connection.recv()) is not None:
@@ -169,17 +159,12 @@ def neighbour(weights: Weights) -> dict[str, float]:
 
 
 def main() -> None:
-    dice = np.random.default_rng(0)
-    arrays = {
-        name: dice.normal(0, 0.02, shape).astype(np.float32) if len(shape) == 2 else np.ones(shape, np.float32)
-        for name, shape in tensor_shapes(SHAPE).items()
-    }
+    arrays = shape.arrays()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "shape.mind"
-        chat = {"template": "", "system": "", "stop_ids": [], "sampling": {}, "greeting": "", "language": "en"}
-        mind_file.write(path, SHAPE, arrays, pieces(SHAPE.vocab_size), chat=chat, card={}, golden=[])
+        shape.write(path)
         load = loading(path)
-    weights = Weights.from_arrays(SHAPE, arrays)
+    weights = Weights.from_arrays(shape.CONFIG, arrays)
     result: dict[str, float] = {"cores": cores(), "weights_bytes": 4 * weights.arena.size}
     result["bandwidth"] = max(bandwidth() for _ in range(2))
     result |= decode_and_prefill(weights, arrays)
