@@ -32,11 +32,32 @@ class Mind(Section):
     language: Literal["ru", "en"] = "ru"
 
 
+class Librus(Section):
+    """Works of lib.ru: `pages` are addresses of authors (ending in /) or of single works."""
+
+    pages: tuple[str, ...] = ()
+    contact: str = ""
+    """An e-mail or a web page: how the library's keeper reaches you. Every request carries it."""
+    delay: float = Field(default=1.0, ge=0.2)
+    """Seconds between two requests; robots.txt may ask for more."""
+    cache: str = "out/cache"
+    """Where fetched pages stay, so that none is asked for twice."""
+
+    @model_validator(mode="after")
+    def _polite(self) -> Librus:
+        if self.pages and len(self.contact) < 3:
+            raise ValueError("contact is empty: give an e-mail or a page under which the library's keeper reaches you")
+        return self
+
+
 class Corpus(Section):
     """Where the text comes from. `text` are files or folders, also given on the command line."""
 
     text: tuple[str, ...] = ()
+    librus: Librus = Librus()
     generated_documents: int = Field(default=0, ge=0)
+    clean: bool | None = None
+    """Remove editors' notes and the like; if not given, from lib.ru's works but not from `text`."""
     yo_to_e: bool = True
     val_fraction: float = Field(default=0.1, gt=0, lt=1)
     seed: int = 0

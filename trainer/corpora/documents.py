@@ -80,14 +80,24 @@ def _from_json(path: Path, number: int, line: bytes) -> Document:
 
 
 def sources(corpus: Corpus, extra: tuple[str, ...]) -> Iterator[Document]:
-    """Every document that the recipe and the command line name, as it came."""
+    """Every document that the recipe and the command line name, without apparatus where the recipe says so."""
+    from trainer.corpora import cleaning, librus  # they know this module's Document
+
+    with cleaning.reported() as cleaned:
+        yield from cleaned(_texts(corpus, extra)) if corpus.clean else _texts(corpus, extra)
+        if corpus.librus.pages:
+            works = librus.documents(corpus.librus)
+            yield from works if corpus.clean is False else cleaned(works)
+    for text in generated.stories(corpus.generated_documents, corpus.seed):
+        yield Document(text=text, source="generated")
+
+
+def _texts(corpus: Corpus, extra: tuple[str, ...]) -> Iterator[Document]:
     for name in (*corpus.text, *extra):
         path = Path(name).expanduser()
         if not path.exists():
             raise CorpusError(f"There is no text at {path}.")
         yield from read(path)
-    for text in generated.stories(corpus.generated_documents, corpus.seed):
-        yield Document(text=text, source="generated")
 
 
 def gather(corpus: Corpus, extra: tuple[str, ...], folder: Path) -> dict[str, int]:
@@ -96,7 +106,7 @@ def gather(corpus: Corpus, extra: tuple[str, ...], folder: Path) -> dict[str, in
     Several documents are split by document, a single one by place: its end is held out. One document at a time is
     in memory, however large the corpus: all go to a file first, then to their parts.
     """
-    if not (corpus.text or extra or corpus.generated_documents):
+    if not (corpus.text or extra or corpus.librus.pages or corpus.generated_documents):
         raise CorpusError("The recipe names no text: give a file or a folder with --text.")
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=folder) as whole:
