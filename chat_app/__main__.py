@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NoReturn, TextIO
 from chat_app import __version__, housekeeping, language, places
 from chat_app.errors import BoxError, NoMind, OutputClosed, ProcessorTooOld, ProgramBroke, UsageError
 from chat_app.language import OPTIONS
+from chat_app.text import printable
 
 if TYPE_CHECKING:
     from chat_app.sampler import Sampling
@@ -169,7 +170,7 @@ def _report(error: BoxError, lang: str, *, log: bool) -> int:
         except OSError:
             lines.append("".join(traceback.format_exception_only(error.__cause__ or error)).strip())
     try:
-        print("\n".join(lines), file=sys.stderr, flush=True)
+        print(printable("\n".join(lines)), file=sys.stderr, flush=True)
         if log and _console_is_ours():
             input(language.PRESS_ENTER(lang))
     except (OSError, EOFError, KeyboardInterrupt):

@@ -81,17 +81,20 @@ class Chat:
         self.conversation.undo()
         self._dropped = min(self._dropped, len(self.conversation.turns))
 
-    def reset(self) -> None:
-        """Begin another conversation; the old one stays in its file."""
+    def reset(self) -> Path:
+        """Begin another conversation; the file that the old one stays in. ConversationUnwritable without any."""
+        kept = self.conversation.rescue()
         self._begin(Conversation(self.folder, self.mind.sha256))
+        return kept
 
     def load(self, path: Path) -> None:
-        """Go on with a saved conversation."""
+        """Go on with a saved conversation. ConversationUnwritable where the present one would be lost."""
         conversation = conversations.load(path, self.mind.sha256)
         tokenizer = self.mind.tokenizer
         for message in conversation.messages:
             if any(i >= tokenizer.vocab_size or i in tokenizer.control.values() for i in message.ids):
                 message.ids = []  # written by hand: its text is as good
+        self.conversation.rescue()
         self._begin(conversation)
 
     def _begin(self, conversation: Conversation) -> None:

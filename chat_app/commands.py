@@ -10,7 +10,7 @@ from typing import Final
 
 from chat_app import conversation, language
 from chat_app.chat import Answer, Chat
-from chat_app.errors import UnknownSetting
+from chat_app.errors import BoxError, UnknownSetting
 from chat_app.language import HELP
 from chat_app.sampler import SETTINGS
 
@@ -64,9 +64,9 @@ def _undo(chat: Chat, rest: str, lang: str) -> Outcome:
 
 
 def _reset(chat: Chat, rest: str, lang: str) -> Outcome:
-    path = chat.conversation.path
-    chat.reset()
-    return Outcome(language.RESET(lang, path=path))
+    said = chat.conversation.messages
+    path = chat.reset()
+    return Outcome(language.RESET(lang, path=path) if said else language.FRESH(lang))
 
 
 def _set(chat: Chat, rest: str, lang: str) -> Outcome:
@@ -202,3 +202,12 @@ class DiskWatch:
             language.MOVED(lang, path=chat.conversation.path) if chat.conversation.saved else language.IN_MEMORY(lang)
         )
         return [said, kept]
+
+    def farewell(self, chat: Chat, lang: str) -> list[str]:
+        """The last try before the program ends, and where it led if not to the usual file."""
+        usual = chat.conversation.path
+        try:
+            path = chat.conversation.rescue()
+        except BoxError as error:
+            return [error.sentence(lang)]
+        return [] if path == usual else [language.SAVED(lang, path=path)]

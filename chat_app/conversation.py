@@ -6,6 +6,7 @@ Undoing is a line too, so whatever happens to the program, all that was ever sai
 from __future__ import annotations
 
 import tempfile
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -95,17 +96,34 @@ class Conversation:
         except OSError as error:
             self.problem = ConversationUnwritable(path=self.path.parent, reason=error.strerror or error)
             if not self._moved and not self._on_disk:
-                self._moved = True
-                self.path = Path(tempfile.gettempdir()) / "mind-in-a-box" / self.path.name
-                try:
+                with suppress(OSError):
+                    self.path = self._shelter()
+                    self._moved = True
                     self._append()
-                except OSError:
-                    return
+
+    def rescue(self) -> Path:
+        """Before it is left, bring all of it to the disk; the file it is in, which may be another one.
+
+        ConversationUnwritable where it can be nowhere but in memory.
+        """
+        self.flush()
+        if self.saved:
+            return self.path
+        try:
+            path = self._shelter()
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConversationUnwritable(path=self.path.parent, reason=error.strerror or error) from error
+        self.save_as(path)
+        return path
+
+    def _shelter(self) -> Path:
+        return Path(tempfile.gettempdir()) / "mind-in-a-box" / self.path.name
 
     def _append(self) -> None:
         if not self._waiting:
             return
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         left = memoryview(b"".join(line + b"\n" for line in self._waiting))
         with self.path.open("ab", buffering=0) as file:
             before = file.tell()

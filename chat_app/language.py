@@ -82,6 +82,7 @@ SYSTEM_BASE: Final = Phrase(
     "This mind continues text rather than chatting: it does not understand a system text.",
 )
 UNDONE: Final = Phrase("Последняя реплика забыта.", "The last line is forgotten.")
+FRESH: Final = Phrase("Начинаем заново.", "A fresh start.")
 RESET: Final = Phrase(
     "Начинаем заново. Прежний разговор остался в {path}", "A fresh start. The old conversation is kept in {path}"
 )

@@ -10,6 +10,7 @@ from chat_app import commands, language
 from chat_app.chat import Answer, Chat
 from chat_app.commands import DiskWatch
 from chat_app.errors import BoxError, OutputClosed
+from chat_app.text import printable
 
 _UNREADABLE: Final = "\ufffd"
 
@@ -17,7 +18,8 @@ _UNREADABLE: Final = "\ufffd"
 def answer_once(chat: Chat, prompt: str, lang: str) -> int:
     """Answer `prompt` with the lines as the mind wrote them; the exit code."""
     _stream(chat, chat.say(prompt), lang, one_line=False)
-    _remark(DiskWatch().remarks(chat, lang))
+    disk = DiskWatch()
+    _remark([*disk.remarks(chat, lang), *disk.farewell(chat, lang)])
     return 0
 
 
@@ -49,13 +51,15 @@ def talk(chat: Chat, lang: str) -> int:
             code = error.exit_code
             _remark([error.sentence(lang)])
         _remark(disk.remarks(chat, lang))
+    _remark(disk.farewell(chat, lang))
     return code
 
 
 def _stream(chat: Chat, answer: Answer, lang: str, *, one_line: bool) -> None:
     with closing(iter(answer)) as pieces:  # closed stdout or not, what was written goes into the conversation
         for piece in pieces:
-            _write(piece.replace("\n", " ") if one_line else piece)
+            shown = printable(piece)
+            _write(shown.replace("\n", " ") if one_line else shown)
     _write("\n")
     _remark([*commands.remarks(chat, answer, lang), commands.stats_line(answer, lang)])
 
@@ -71,4 +75,4 @@ def _write(text: str) -> None:
 def _remark(lines: list[str]) -> None:
     with suppress(OSError):  # nobody hears remarks: the answers go on
         for line in lines:
-            print(line, file=sys.stderr, flush=True)
+            print(printable(line), file=sys.stderr, flush=True)

@@ -27,7 +27,7 @@ from chat_app.commands import DiskWatch
 from chat_app.errors import BoxError
 from chat_app.language import HELP
 from chat_app.sampler import SETTINGS, Sampling
-from chat_app.text import encodable
+from chat_app.text import encodable, printable
 
 _STYLE: Final = Style(
     [("remark", "fg:ansibrightblack"), ("trouble", "fg:ansired"), ("name", "bold"), ("you", "fg:ansicyan")]
@@ -47,6 +47,12 @@ class Terminal:
     def run(self) -> int:
         """Greet, talk until the person leaves, and return the exit code."""
         self._greet()
+        self._talk()
+        if self._awakening.succeeded:
+            self._remark(self._disk.farewell(self._awakening.chat(), self._lang))
+        return 0
+
+    def _talk(self) -> None:
         ask = _prompt()
         while True:
             try:
@@ -55,11 +61,11 @@ class Terminal:
                 self._remark([language.LEAVE(self._lang)])
                 continue
             except EOFError:
-                return 0
+                return
             try:
                 chat = self._awake()
                 if not self._take(chat, line):
-                    return 0
+                    return
                 self._remark(self._disk.remarks(chat, self._lang))
             except KeyboardInterrupt:  # while the mind wakes
                 self._remark([language.LEAVE(self._lang)])
@@ -108,7 +114,7 @@ class Terminal:
 
     def _show(self, style: str, text: str) -> None:
         if is_dumb_terminal():
-            print(text, flush=True)
+            print(printable(text), flush=True)
             return
         sys.stdout.flush()
         print_formatted_text(FormattedText([(style, text)]), style=_STYLE)
@@ -180,7 +186,7 @@ class Wrap:
     def feed(self, text: str) -> str:
         """The text that can be shown now."""
         shown = ""
-        for character in text:
+        for character in printable(text):
             if character in " \n":
                 shown += self._place(self._word)
                 self._word = ""

@@ -32,9 +32,17 @@ _SPACES_AT_LINE_END: Final = re.compile(" ?\n ?")
 _EMPTY_LINES: Final = re.compile("\n{3,}")
 
 
+_UNPRINTABLE: Final = {c: None for c in (*range(0x20), *range(0x7F, 0xA0)) if c != ord("\n")} | {ord("\t"): " "}
+
+
 def encodable(text: str) -> str:
     """Return `text` with each lone surrogate as U+FFFD: they stand for bytes that were not UTF-8."""
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def printable(text: str) -> str:
+    """Return `text` without the control characters by which a mind could command the terminal; lines stay."""
+    return text.translate(_UNPRINTABLE)
 
 
 def normalise(text: str, *, yo_to_e: bool = False) -> str:

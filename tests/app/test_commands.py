@@ -143,6 +143,42 @@ def test_reset_tells_where_the_old_conversation_is(chat: Chat, lang: str) -> Non
     assert chat.conversation.turns == []
 
 
+def test_reset_promises_no_file_where_nothing_was_said(chat: Chat, lang: str) -> None:
+    assert run(chat, "/reset", lang) == language.FRESH(lang)
+
+
+def test_a_conversation_that_is_nowhere_but_in_memory_is_not_thrown_away(
+    chat: Chat, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "other.jsonl"
+    "".join(chat.say("Сад"))
+    run(chat, f"/save {other}")
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", full)
+        patch.setattr(Path, "write_bytes", full)
+        chat.conversation.add(minds.template.Message("user", "Река"))
+        for line in ("/reset", f"/load {other}"):
+            with pytest.raises(BoxError):
+                run(chat, line)
+        assert [m.content for m in chat.conversation.turns] == ["Сад", minds.ANSWER_TEXT, "Река"]
+        assert DiskWatch().farewell(chat, "en") != []
+    run(chat, "/reset")
+    assert chat.conversation.turns == []
+
+
+def test_leaving_tells_where_the_words_went_if_not_to_the_usual_file(
+    chat: Chat, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lang: str
+) -> None:
+    "".join(chat.say("Сад"))
+    assert DiskWatch().farewell(chat, lang) == []
+    monkeypatch.setattr(chat.conversation, "rescue", lambda: tmp_path / "rescued.jsonl")
+    assert DiskWatch().farewell(chat, lang) == [language.SAVED(lang, path=tmp_path / "rescued.jsonl")]
+
+
 def test_the_system_text_is_shown_and_set(chat: Chat, lang: str) -> None:
     assert "Ты добрый." in run(chat, "/system", lang)
     assert "Ты строгий\nи честный." in run(chat, "/system Ты строгий\nи честный.", lang)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +16,8 @@ from chat_app import conversation as conversations
 from chat_app.conversation import Conversation, load, recent
 from chat_app.errors import ConversationUnreadable, ConversationUnwritable, NotAConversation, NothingToRetry
 from chat_app.template import Message
+
+resource = pytest.importorskip("resource")
 
 
 def said(conversation: Conversation) -> list[tuple[str, str]]:
@@ -200,6 +201,43 @@ def test_with_no_disk_at_all_the_conversation_lives_in_memory(tmp_path: Path, mo
     assert not conversation.saved
     conversation.save_as(tmp_path / "rescued.jsonl")
     assert said(load(tmp_path / "rescued.jsonl", "мозг")) == said(conversation)
+
+
+def test_a_machine_without_any_folder_to_write_is_no_crash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none() -> str:
+        raise FileNotFoundError(2, "No usable temporary directory found")
+
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(conversations.tempfile, "gettempdir", none)
+    conversation = talk(tmp_path / "file")
+    assert len(conversation.messages) == 4
+    with pytest.raises(ConversationUnwritable, match="No usable temporary directory"):
+        conversation.rescue()
+
+
+def test_a_conversation_that_is_left_is_brought_to_whatever_disk_there_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conversations.tempfile, "gettempdir", lambda: str(tmp_path / "tmp"))
+    conversation = talk(tmp_path, 1)
+    assert conversation.rescue() == conversation.path
+    real = Path.open
+
+    def full(self: Path, mode: str = "r", *rest: Any, **options: Any) -> Any:
+        if self == conversation.path and "a" in mode:
+            raise OSError(28, "No space left on device")
+        return real(self, mode, *rest, **options)
+
+    monkeypatch.setattr(Path, "open", full)
+    conversation.add(Message("user", "последнее слово"))
+    assert not conversation.saved
+    kept = conversation.rescue()
+    assert kept == tmp_path / "tmp" / "mind-in-a-box" / conversation.path.name
+    assert said(load(kept, "мозг")) == said(conversation)
+
+
+def test_conversations_are_kept_in_a_folder_of_ones_own(tmp_path: Path) -> None:
+    assert talk(tmp_path / "home").path.parent.stat().st_mode & 0o777 == 0o700
 
 
 # --- saving elsewhere ------------------------------------------------------------------------------------------

@@ -328,3 +328,15 @@ def test_another_box_opens_too(chatting: Path, tmp_path: Path, capsys: pytest.Ca
     assert capsys.readouterr().out == HELLO
     assert main(["--mind", str(path), "--verify", "--selftest"]) == 0
     assert "sha256" in capsys.readouterr().out
+
+
+def test_a_mind_cannot_command_the_terminal(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = minds.scripted_mind(folder / "escape.mind", ["▁дом", "<0x1B>", "<0x5B>", "<0x32>", "<0x4A>"])
+    assert main([str(path), "--prompt", "?"]) == 0
+    assert capsys.readouterr().out == "дом[2J\n"
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"/set \x1b[2J 5\n?\n"), "utf-8"))
+    main([str(path)])
+    answers, remarks = capsys.readouterr()
+    assert "\x1b" not in answers + remarks

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat_app.text import encodable, normalise
+from chat_app.text import encodable, normalise, printable
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()))
 # Where the rules meet: marks that compose, characters that vanish between them, spaces, dots, line ends.
@@ -82,3 +82,15 @@ def test_every_character_there_is_normalises_once_and_for_all() -> None:
         once = normalise(text)
         assert normalise(once) == once
         once.encode()
+
+
+@given(ANY_TEXT | TRICKY)
+def test_what_is_shown_cannot_command_the_terminal(text: str) -> None:
+    shown = printable(text)
+    assert all(unicodedata.category(c) != "Cc" or c == "\n" for c in shown)
+    assert printable(shown) == shown
+    assert printable(normalise(text)) == normalise(text)
+
+
+def test_escape_codes_lose_their_escape() -> None:
+    assert printable("a\x1b[2J\tb\x07\x9b\r\n") == "a[2J b\n"
