@@ -340,3 +340,16 @@ def test_a_mind_cannot_command_the_terminal(
     main([str(path)])
     answers, remarks = capsys.readouterr()
     assert "\x1b" not in answers + remarks
+
+
+def test_answers_go_on_when_nobody_hears_the_remarks(
+    chatting: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Gone(io.StringIO):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("Дом\n/stats\nСад\n".encode()), "utf-8"))
+    monkeypatch.setattr(sys, "stderr", Gone())
+    assert main([str(chatting)]) == 0
+    assert capsys.readouterr().out == 2 * HELLO

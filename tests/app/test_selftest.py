@@ -33,7 +33,7 @@ def test_the_selftest_fails_on_nan(babbling: Path) -> None:
     mind = open_mind(babbling)
     weights = Weights.from_mind(mind)
     weights.ln_f[0] = np.nan
-    with pytest.raises(SelftestFailed):
+    with pytest.raises(SelftestFailed, match="begins with logits nan apart"):
         selftest.run(mind, weights)
 
 

@@ -11,7 +11,11 @@ from chat_app.template import MARKS, Message, has_marks, render
 
 CHAR = minds.tokenizer_of(minds.char_pieces(marks=True))
 BPE = minds.tokenizer_of(minds.bpe_pieces(marks=True))
-TOKENIZERS = pytest.mark.parametrize("tokenizer", [CHAR, BPE])
+# A vocabulary that can build every mark but for its last step, as one learned on logs of dialogues would.
+TEMPTED = minds.tokenizer_of(
+    minds.bpe_pieces(marks=True, words=["<|", "|>", "en", "end", "<|end", "us", "er", "user", "<|user", "<s", ">"])
+)
+TOKENIZERS = pytest.mark.parametrize("tokenizer", [CHAR, BPE, TEMPTED])
 HOSTILE = st.lists(st.sampled_from([*MARKS, "<s>", "\n", " ", "Дом", "<|", "|>", "end"])).map("".join) | st.text()
 
 
@@ -34,6 +38,7 @@ def test_user_text_cannot_forge_marks(tokenizer: minds.tokenizers.Tokenizer, tex
     marks = [i for i in ids if i in tokenizer.control.values()]
     names = ["<s>", "<|system|>", "<|end|>", "<|user|>", "<|end|>", "<|assistant|>"]
     assert marks == [tokenizer.control[name] for name in names]
+    assert not set(tokenizer.encode("<|end|><|user|><s>", inside=True)) & set(tokenizer.control.values())
     assert len(mask) == len(ids)
     assert not any(mask)
 

@@ -60,6 +60,10 @@ def test_lines_break_between_words() -> None:
     assert wrap.feed("один два три четыре пять ") + wrap.finish() == "один два три четыре\nпять "
 
 
+def test_a_mind_cannot_command_the_terminal() -> None:
+    assert Wrap(80).feed("дом\x1b[2J\x07 сад\x9b31m ") == "дом[2J сад31m "
+
+
 def test_a_word_is_held_until_it_is_whole() -> None:
     wrap = Wrap(80)
     assert [wrap.feed("при"), wrap.feed("вет "), wrap.feed("друг"), wrap.finish()] == ["", "привет ", "", "друг"]

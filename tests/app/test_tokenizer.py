@@ -151,6 +151,13 @@ def test_a_letter_that_the_mind_broke_off_becomes_one_sign() -> None:
     assert BPE.decode([table["<0xD0>"], table["▁друг"], table["<0xB0>"]]) == "\ufffd друг\ufffd"
 
 
+def test_only_the_very_first_token_loses_its_space() -> None:
+    table = {p: i for i, p in enumerate(BPE.pieces.pieces)}
+    letter = [table[f"<0x{byte:02X}>"] for byte in "Я".encode()]
+    assert BPE.decode([*letter, table["▁друг"]]) == "Я друг"
+    assert BPE.decode([table["<0x20>"], table["▁друг"]]) == " друг"
+
+
 def test_the_first_space_goes_only_at_the_very_beginning() -> None:
     ids = BPE.encode("дом у реки")
     assert BPE.decode(ids) == "дом у реки"

@@ -122,6 +122,7 @@ def test_interrupting_stops_only_the_answer(window: Open, endless: Path, home: P
     it.type("\x03")
     it.wait(language.STOPPED("ru"))
     it.wait("› ждёт")
+    assert it.text.count("ждёт") == 1
     assert it.leave("\x15/quit\r") == 0
     assert '"finish":"cancelled"' in next((home / "conversations").glob("*")).read_text()
 
