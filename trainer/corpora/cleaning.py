@@ -32,11 +32,11 @@ CLEANERS: Final[tuple[Callable[[str], str], ...]] = (
     apparatus.writing_history,
     apparatus.page_references,
     apparatus.footnotes,
-    apparatus.bibliography,
     sections.page_numbers,
     apparatus.archive_codes_within_lines,
     apparatus.marks_within_lines,
     apparatus.conjecture_brackets,
+    apparatus.bibliography,  # judges how dense the marks are, so those of the prose must be gone
 )
 SAMPLES: Final = 5
 

@@ -107,11 +107,11 @@ _DATE: Final = (
 _GREETING: Final = r"(?:Милостив|Дорог|Мил[ыа]|Многоуважаем|Любезн|Уважаем|Глубокоуважаем|Голубчик|Добрейш|Ваше|Друг|Здравствуй|Высокоуважаем)"
 _ADDRESSEE: Final = rf"(?:{_DATIVE}(?:,? (?:и|в) [^\n]{{1,40}})?|(?:В редакцию|Редактору|Редакции) [^\n]{{1,40}})\.?"
 _LETTER: Final = re.compile(
-    rf"^(?:(?:№ ?)?\d{{1,4}}\*?\. ?{_ADDRESSEE}\n+(?:{_DATE}\n)?|{_ADDRESSEE}\n+{_DATE}\n|{_ADDRESSEE}\n+(?={_GREETING}))",
+    rf"^(?:\d{{1,4}}\*?\. ?[А-ЯЁ][^\n]{{2,60}}\n+{_DATE}\n|(?:№ ?)?\d{{1,4}}\*?\. ?{_ADDRESSEE}\n+|{_ADDRESSEE}\n+{_DATE}\n|{_ADDRESSEE}\n+(?={_GREETING}))",
     re.MULTILINE,
 )
 _ENVELOPE: Final = re.compile(
-    r"^(?:На (?:конверте|обороте|бланке)(?: [^:\n]{1,30})?:|Адрес(?: на конверте)?:).*\n?", re.MULTILINE
+    r"^(?:С (?:французского|немецкого|английского|итальянского|польского)(?: языка)?:?$|На (?:конверте|обороте|бланке)(?: [^:\n]{1,30})?:|Адрес(?: на конверте)?:).*\n?", re.MULTILINE
 )
 
 
@@ -125,11 +125,17 @@ def letter_headings(text: str) -> str:
 
 
 _ADDRESS: Final = re.compile(
-    r"\b(?:rue|boulevard|avenue|[Ss]tra(?:ss|ß)e|[Ss]tr\.|[Ss]treet|[Ss]quare|[Hh][oô]tel|[Pp]oste[ -]restante|Russie|Russia|Russland|Rußland"
+    r"\b(?:[Rr]ue|[Bb]oulevard|[Aa]venue|\w*[Ss]tra(?:ss|ß)e|[Ss]tr\.|[Ss]treet|[Ss]quare|[Hh][oô]tel|[Pp]oste[ -]restante|Russie|Russia|Russland|Rußland"
     r"|St\.?-P[eé]tersbourg|P[eé]tersbourg|Moscou|Monsieur|Mr|M-r|Madame|Mme|M-me|Herrn|Frau|Signor[ae]?|Sir|Esq|Villa|via|place|quai|per|H[ôo]tel|platz|Faubourg)\b"
 )
 _FAREWELL: Final = re.compile(
     r"(?:Votre|Tout à vous|Bien à vous|À vous|Mille amitiés|Agréez|Recevez|Yours|Sincerely|Truly|Ihr (?:ganz|treu|sehr)|Ganz der|Hochachtungsvoll|Je vous serre)\b"
+)
+_FOREIGN_DATE: Final = re.compile(
+    r"(?:(?:[A-Z][\w-]+|le|Le|den|the),? )?\d{1,2}(?:er|th|st|\.)?(?:/\d{1,2})? (?:janv|févr|fevr|mars|avril|mai|juin|juil"
+    r"|ao[uû]t|sept|oct|nov|d[eé]c|Jan|Feb|März|March|Apr|May|Mai|Jun|Jul|Aug|Sep|Okt|Oct|Nov|De[cz])\w*\.? 1[789]\d\d\.?"
+    r"|(?:Lundi|Mardi|Mercredi|Jeudi|Vendredi|Samedi|Dimanche|Montag|Dienstag|Mittwoch|Donnerstag|Freitag|Sonnabend"
+    r"|Sonntag|Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday)\.?"
 )
 _SIGNED: Final = re.compile(r"(?:(?:[A-ZÉ][\w.éèêëïôüö'’-]*|de|von|et) ?){1,4}\.?")
 _LATIN: Final = re.compile(r"[A-Za-zÀ-ÿ]")
@@ -142,6 +148,7 @@ def foreign_signatures_and_addresses(text: str) -> str:
         framed = _is_foreign(line) and (
             (_ADDRESS.search(line) is not None and any(c in ",.0123456789" for c in line))
             or _FAREWELL.match(line) is not None
+            or _FOREIGN_DATE.fullmatch(line) is not None
             or (signing and _SIGNED.fullmatch(line) is not None)
         )
         signing = framed or (signing and not line)
