@@ -5,6 +5,7 @@ Knows files and names; knows nothing of how a packer works.
 
 from __future__ import annotations
 
+import argparse
 import importlib.metadata
 import platform
 import sys
@@ -43,6 +44,10 @@ EXCLUDED: Final = (
     "prompt_toolkit.contrib", "pygments", "pyperclip", "pytest", "torch", "trainer",
     "wcwidth._wcwidth_c",  # 2 MB to count columns faster
 )  # fmt: skip
+# PyInstaller's box is told to be in UTF-8. Nuitka's asks the locale, and would not start in a GBK one without these.
+EAST_ASIAN: Final = (
+    "_codecs_cn", "_codecs_hk", "_codecs_iso2022", "_codecs_jp", "_codecs_kr", "_codecs_tw", "_multibytecodec",
+)  # fmt: skip
 LICENSED: Final = ("numpy", "orjson", "prompt_toolkit", "wcwidth")
 
 
@@ -71,6 +76,20 @@ def default_mind() -> Path:
     except (FileNotFoundError, KeyError):
         sys.exit("assets/manifest.toml names no default mind. Choose one: nox -s box -- --mind PATH")
     return ASSETS / str(name)
+
+
+def arguments(purpose: str | None) -> argparse.Namespace:
+    """What a packer is told. The mind is prepared, and the folder `dist` exists."""
+    parser = argparse.ArgumentParser(description=purpose)
+    parser.add_argument(
+        "--mind", type=Path, help="the .mind to carry, or a box that has it (default: assets/manifest.toml's)"
+    )
+    parser.add_argument("--dist", type=Path, default=DIST, help="the folder for what is made (default: %(default)s)")
+    options = parser.parse_args()
+    prepare(options.mind or default_mind())
+    options.dist = options.dist.resolve()
+    options.dist.mkdir(parents=True, exist_ok=True)
+    return options
 
 
 def prepare(mind: Path) -> None:

@@ -95,7 +95,7 @@ def peaks(box: Path, folder: Path) -> dict[str, float]:
     while process.poll() is None:
         pids = list(tree(process.pid))
         now = {
-            "peak_rss_mb": sum(_kilobytes(Path(f"/proc/{pid}/status"), "VmHWM") for pid in pids) * 1024 / MB,
+            "peak_rss_mb": sum(_kilobytes(Path(f"/proc/{pid}/status"), "VmRSS") for pid in pids) * 1024 / MB,
             "peak_pss_mb": sum(_kilobytes(Path(f"/proc/{pid}/smaps_rollup"), "Pss") for pid in pids) * 1024 / MB,
             "temp_mb": _size(folder / "temp") / MB,
         }
@@ -106,9 +106,10 @@ def peaks(box: Path, folder: Path) -> dict[str, float]:
 
 def _size(folder: Path) -> int:
     total = 0
-    for path in folder.rglob("*"):
-        with contextlib.suppress(OSError):
-            total += path.lstat().st_size
+    for place, _, names in os.walk(folder):  # which overlooks what vanishes meanwhile
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += Path(place, name).lstat().st_size
     return total
 
 

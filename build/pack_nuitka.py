@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import subprocess
 import sys
@@ -39,15 +38,12 @@ def append(mind: Path, executable: Path) -> None:
 
 
 def main() -> None:
-    """Freeze, append, then move what came out to dist/."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--mind", type=Path, default=None, help="the .mind to carry (default: assets/manifest.toml's)")
-    contents.prepare(parser.parse_args().mind or contents.default_mind())
+    """Freeze, append, then move what came out to dist/, or to --dist."""
+    options = contents.arguments(__doc__)
     name = contents.executable_name("nuitka")
     subprocess.run(command(name), check=True, cwd=contents.OUT)
     append(contents.MIND, MADE / name)
-    contents.DIST.mkdir(exist_ok=True)
-    shutil.move(MADE / name, contents.DIST / name)
+    shutil.move(MADE / name, options.dist / name)
 
 
 if __name__ == "__main__":

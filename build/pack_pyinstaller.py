@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import subprocess
 import sys
@@ -26,20 +25,17 @@ def archive(folder: Path, path: Path) -> None:
 
 
 def main() -> None:
-    """Freeze, then move what came out to dist/."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--mind", type=Path, default=None, help="the .mind to carry (default: assets/manifest.toml's)")
-    contents.prepare(parser.parse_args().mind or contents.default_mind())
+    """Freeze, then move what came out to dist/, or to --dist."""
+    options = contents.arguments(__doc__)
     made = contents.OUT / "pyinstaller"
     command = [
         sys.executable, "-m", "PyInstaller", str(contents.SPEC), "--noconfirm", "--log-level=WARN",
         f"--workpath={made / 'work'}", f"--distpath={made}",
     ]  # fmt: skip
     subprocess.run(command, check=True, cwd=contents.ROOT)
-    contents.DIST.mkdir(exist_ok=True)
     name = contents.executable_name("pyinstaller")
-    shutil.move(made / name, contents.DIST / name)
-    archive(made / "folder", contents.DIST / contents.archive_name("pyinstaller"))
+    shutil.move(made / name, options.dist / name)
+    archive(made / "folder", options.dist / contents.archive_name("pyinstaller"))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ A mind with a chat template answers; one without continues what it is given.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Final
 
 from chat_app import conversation as conversations
 from chat_app.conversation import Conversation
-from chat_app.engine import Engine, Stats
+from chat_app.engine import Cancel, Engine, Stats
 from chat_app.errors import MessageTooLong, NothingToRetry
 from chat_app.mind import Mind
 from chat_app.sampler import LARGEST_SEED
@@ -158,7 +157,7 @@ class Answer:
 
     def __init__(self, chat: Chat, ids: list[int], remember: int, *, forgot: bool) -> None:
         self._chat, self._prompt, self._remember = chat, ids, remember
-        self._cancel = threading.Event()
+        self._cancel = Cancel()
         self.forgot = forgot  # the oldest turns fell out of the context for the first time
         self.ids: list[int] = []
         self.text = ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,21 @@ import numpy as np  # isort: skip
 
 Finish = Literal["stop", "length", "context", "cancelled"]
 _KEPT_ON_SLIDE: Final = 0.5  # of the context, when a continuation outgrows it
+
+
+class Cancel:
+    """Ends an answer, and may be set in a signal handler: an Event set twice there would wait for its own lock."""
+
+    def __init__(self) -> None:
+        self._asked = False
+
+    def set(self) -> None:
+        """Ask for the end."""
+        self._asked = True
+
+    def is_set(self) -> bool:
+        """Whether the end was asked for."""
+        return self._asked
 
 
 @dataclass(slots=True)
@@ -50,7 +64,7 @@ class Engine:
         forward(self.weights, [0], self.cache)
         self.cache.keep(0)
 
-    def read(self, ids: Sequence[int], stats: Stats, cancel: threading.Event) -> np.ndarray | None:
+    def read(self, ids: Sequence[int], stats: Stats, cancel: Cancel) -> np.ndarray | None:
         """Logits [V] after `ids` (at least one, at most block_size); only what the cache lacks is computed.
 
         None when cancelled. What was read until then stays in the cache.
@@ -77,7 +91,7 @@ class Engine:
         slide: bool = False,
         remember: int = 0,
         stats: Stats | None = None,
-        cancel: threading.Event | None = None,
+        cancel: Cancel | None = None,
     ) -> Iterator[int]:
         """Yield the ids that follow `ids`, the stop id left out; `stats.finish` tells why it ended.
 
@@ -86,7 +100,7 @@ class Engine:
         Setting `cancel` ends it before the next token.
         """
         stats = stats or Stats()
-        cancel = cancel or threading.Event()
+        cancel = cancel or Cancel()
         context = list(ids)
         written = context[len(context) - remember :] if remember else []
         sampler = Sampler(sampling, never)

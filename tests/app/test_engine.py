@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from itertools import islice, product
 from pathlib import Path
@@ -14,7 +13,7 @@ import pytest
 
 from chat_app import blas, engine, weights
 from chat_app.config import Config
-from chat_app.engine import Engine, Stats
+from chat_app.engine import Cancel, Engine, Stats
 from chat_app.errors import MindTruncated
 from chat_app.mind import open_mind
 from chat_app.model import Cache, forward, logits_everywhere
@@ -96,7 +95,7 @@ def test_a_long_prompt_is_read_in_blocks(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_cancelling_ends_before_the_next_token() -> None:
-    one, cancel, stats = made(), threading.Event(), Stats()
+    one, cancel, stats = made(), Cancel(), Stats()
     answer = one.generate([1, 2], GREEDY, cancel=cancel, stats=stats)
     begun = list(islice(answer, 3))
     cancel.set()
@@ -105,7 +104,7 @@ def test_cancelling_ends_before_the_next_token() -> None:
 
 
 def test_cancelling_while_the_prompt_is_read_keeps_what_was_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    one, cancel, stats = made(), threading.Event(), Stats()
+    one, cancel, stats = made(), Cancel(), Stats()
     monkeypatch.setattr(engine, "BLOCK", 4)
 
     def read_once(*arguments: Any) -> np.ndarray:
