@@ -125,8 +125,10 @@ def letter_headings(text: str) -> str:
 
 
 _ADDRESS: Final = re.compile(
-    r"\b(?:[Rr]ue|[Bb]oulevard|[Aa]venue|\w*[Ss]tra(?:ss|ß)e|[Ss]tr\.|[Ss]treet|[Ss]quare|[Hh][oô]tel|[Pp]oste[ -]restante|Russie|Russia|Russland|Rußland"
-    r"|St\.?-P[eé]tersbourg|P[eé]tersbourg|Moscou|Monsieur|Mr|M-r|Madame|Mme|M-me|Herrn|Frau|Signor[ae]?|Sir|Esq|Villa|via|place|quai|per|H[ôo]tel|platz|Faubourg)\b"
+    r"^(?:Monsieur|Mr|M-r|Madame|Mme|M-me|Mademoiselle|Herrn?|Frau|Signor[ae]?|Sir|To|À|An)\b.*[,.\d]"
+    r"|\b(?:[Rr]ue|[Bb]oulevard|[Aa]venue|[Hh][oô]tel|[Pp]oste[ -]restante|[Qq]uai|[Vv]ia|Faubourg|Villa|Street|Square) .*[,.\d]"
+    r"|(?:stra(?:ss|ß)e|platz|gasse|[Ss]tr\.) ?\d"
+    r"|,? (?:Russie|Russia|Russland|Rußland|St\.?-P[eé]tersbourg|P[eé]tersbourg|Moscou)\.?$"
 )
 _FAREWELL: Final = re.compile(
     r"(?:Votre|Tout à vous|Bien à vous|À vous|Mille amitiés|Agréez|Recevez|Yours|Sincerely|Truly|Ihr (?:ganz|treu|sehr)|Ganz der|Hochachtungsvoll|Je vous serre)\b"
@@ -146,7 +148,7 @@ def foreign_signatures_and_addresses(text: str) -> str:
     kept, signing = [], False
     for line in text.split("\n"):
         framed = _is_foreign(line) and (
-            (_ADDRESS.search(line) is not None and any(c in ",.0123456789" for c in line))
+            _ADDRESS.search(line) is not None
             or _FAREWELL.match(line) is not None
             or _FOREIGN_DATE.fullmatch(line) is not None
             or (signing and _SIGNED.fullmatch(line) is not None)
@@ -158,29 +160,33 @@ def foreign_signatures_and_addresses(text: str) -> str:
 
 
 def _is_foreign(line: str) -> bool:
-    """A short line of Latin letters that is nobody's speech and no sentence with an exclamation or a question."""
-    if not 3 <= len(line) <= 100 or line.startswith(("—", "«", '"')) or line.endswith(("!", "?", "…", ":")):
+    """A short line of Latin letters that is nobody's speech no quotation, and exclaims nothing."""
+    if not 3 <= len(line) <= 90 or line.startswith("—") or re.search('[!?…:«»"]', line):
         return False
     latin = len(_LATIN.findall(line))
     return latin >= 3 and latin * 10 >= 9 * sum(c.isalpha() for c in line)
 
 
-_BARE: Final = re.compile(r"^(\d{1,4})$", re.MULTILINE)
-_PAGE: Final = re.compile(
-    r"^(?:[—-] ?\d{1,4} ?[—-]|[\[<(](?:стр\. |с\. )?\d{1,4}[\]>)]|[Сс]тр\. \d{1,4})\.?$\n?", re.MULTILINE
-)
+_BARE: Final = re.compile(r"^(\d{1,4})$\n?", re.MULTILINE)
+_PAGE: Final = re.compile(r"^(?:[—-] ?\d{1,4} ?[—-]|[\[<](?!1[5-9]\d\d)\d{1,4}[\]>]|[Сс]тр\. \d{1,4})\.?$\n?", re.MULTILINE)
 
 
 def page_numbers(text: str) -> str:
-    """`— 45 —`, `[45]`, and bare numbers that count no chapters: those begin with 1 and go on; years stay too."""
+    """`— 45 —`, `[45]`, and bare numbers that count no chapters and rise as pages do; years stay too."""
     text = _PAGE.sub("", text)
-    last, pages = 0, {}
+    pages = _bare_pages(text)
+    return _BARE.sub(lambda match: "" if match.start() in pages else match[0], text) if pages else text
+
+
+def _bare_pages(text: str) -> set[int]:
+    """Where bare page numbers stand. Chapters begin low and go on, with a gap where one was lost."""
+    chapter, pages = 0, {}
     for match in _BARE.finditer(text):
         number = int(match[1])
-        if number == 1 or 0 < number - last <= 2 and last:
-            last = number
+        if number <= 3 or chapter < number <= chapter + 4 * (chapter > 0):
+            chapter = number
         elif not 1500 <= number <= 2000:
             pages[match.start()] = number
-    if max(pages.values(), default=0) < 10:
-        return text
-    return re.sub(r"^\d{1,4}\n?", lambda match: "" if match.start() in pages else match[0], text, flags=re.MULTILINE)
+    numbers = list(pages.values())
+    rises = sum(a < b for a, b in zip(numbers, numbers[1:]))
+    return set(pages) if max(numbers, default=0) >= 10 and rises >= 0.8 * (len(numbers) - 1) else set()
