@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -34,6 +35,7 @@ _STYLE: Final = Style(
 )
 _MARK: Final = "› "
 _LONGEST_HELD_WORD: Final = 40
+_ECHO: Final = 0.1  # seconds; a one-file box hears a Ctrl-C twice, from the terminal and from its outer process
 
 
 class Terminal:
@@ -134,8 +136,11 @@ def _prompt() -> Callable[[], str]:
 @contextmanager
 def _interrupt_cancels(answer: Answer) -> Iterator[None]:
     """Ctrl-C asks the answer to end after its token, instead of tearing through whatever runs."""
+    asked = False
 
     def cancel(_signal: int, _frame: FrameType | None) -> None:
+        nonlocal asked
+        asked = True
         answer.cancel()
 
     before = signal.signal(signal.SIGINT, cancel)
@@ -143,6 +148,8 @@ def _interrupt_cancels(answer: Answer) -> Iterator[None]:
         with _keys_unseen():
             yield
     finally:
+        if asked:
+            time.sleep(_ECHO)
         signal.signal(signal.SIGINT, before)
 
 
