@@ -13,29 +13,31 @@ from rich.table import Table
 from rich.text import Text
 
 from chat_app.text import normalise
-from trainer.corpora import apparatus, sections
+from trainer.corpora import apparatus, letters, sections, within_lines
 from trainer.corpora.documents import Document
 
 # Sections first, while their headings and their neighbours still stand; line by line after them.
 CLEANERS: Final[tuple[Callable[[str], str], ...]] = (
-    apparatus.hyphenation,
+    within_lines.hyphenation,
     apparatus.credits_of_the_digitisers,
     sections.contents,
     sections.lists_of_abbreviations,
     sections.notes,
     sections.variants,
-    sections.letter_headings,
-    sections.foreign_signatures_and_addresses,
+    sections.notes_without_heading,
+    letters.letter_headings,
+    letters.foreign_signatures_and_addresses,
     apparatus.textological_notes,
     apparatus.archive_codes,
     apparatus.abbreviations,
     apparatus.writing_history,
+    apparatus.people_explained,
     apparatus.page_references,
     apparatus.footnotes,
     sections.page_numbers,
-    apparatus.archive_codes_within_lines,
-    apparatus.marks_within_lines,
-    apparatus.conjecture_brackets,
+    within_lines.archive_codes_within_lines,
+    within_lines.marks_within_lines,
+    within_lines.conjecture_brackets,
     apparatus.bibliography,  # judges how dense the marks are, so those of the prose must be gone
 )
 SAMPLES: Final = 5

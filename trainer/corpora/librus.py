@@ -14,10 +14,10 @@ from urllib.parse import urljoin, urlsplit
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from chat_app import __version__
-from trainer.corpora.apparatus import hyphenation
 from trainer.corpora.crawler import Crawler, Page
 from trainer.corpora.documents import Document
 from trainer.corpora.encoding import decode
+from trainer.corpora.within_lines import hyphenation
 from trainer.errors import CorpusError
 from trainer.recipe import Librus
 
@@ -91,7 +91,7 @@ def work(page: Page) -> Document | None:
         body = LexborHTMLParser(html[start.end() : end.start()]).body if end else None
         text = _paragraphs(body) if body else ""
     else:
-        text = _plain(tree) if re.search("</(pre|html)>", html, re.I) else ""
+        text = _plain(tree) if re.search("</(pre|html)>", html, re.IGNORECASE) else ""
     return Document(text, page.url, author, title, int(year[1]) if year else None) if text else None
 
 

@@ -1,4 +1,4 @@
-"""Cleaners of what stands apart: sections of notes and variants, headings of letters, page numbers. `str -> str`.
+"""Cleaners of what stands apart: sections of notes and variants, tables of contents, page numbers. `str -> str`.
 
 They judge a line by its neighbours. In doubt the text stays.
 """
@@ -6,24 +6,28 @@ They judge a line by its neighbours. In doubt the text stays.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Final
 
-from trainer.corpora.apparatus import ARCHIVE, GLOSS
+from trainer.corpora.apparatus import ARCHIVE, GLOSS, is_scholarly
 
 _NOTES: Final = re.compile(
     r"(?:\W*)(?:(?:краткие |подстрочные |библиографические )?(?:примечания|комментарии|комментарий|сноски)"
     r"(?: (?:к|редак|переводчик|состав|и коммент|издател|автора|публикатор)[^\n]{0,60})?"
-    r"|(?:история|источники) (?:текста|создания)|творческая история|текстологические примечания|реальный комментарий)\W*",
+    r"|(?:история|источники) (?:текста|создания|писания)(?: и печатания)?|описание рукописей|творческая история"
+    r"|текстологические примечания|реальный комментарий)\W*",
     re.IGNORECASE,
 )
 _VARIANTS: Final = re.compile(
     r"\W*(?:варианты|разночтения|другие редакции|из (?:ранних|других|черновых) редакций|ранние редакции"
-    r"|черновые наброски|из черновых (?:набросков|рукописей))(?: (?:и|к|автограф|прижизн|журналь|рукоп|чернов|перво)[^\n]{0,60})?\W*",
+    r"|черновые наброски|из черновых (?:набросков|рукописей))(?: (?:и|к|автограф|прижизн|журналь|рукоп|чернов"
+    r"|перво)[^\n]{0,60})?\W*",
     re.IGNORECASE,
 )
 _ABBREVIATIONS: Final = re.compile(
-    r"\W*(?:список |перечень |принятые |условные ){1,3}(?:принятых |условных )*(?:сокращени[яй]|обозначени[яй])(?: [^\n]{0,60})?\W*"
+    r"\W*(?:список |перечень |принятые |условные ){1,3}(?:принятых |условных )*(?:сокращени[яй]"
+    r"|обозначени[яй])(?: [^\n]{0,60})?\W*"
     r"|\W*(?:архивохранилища|печатные источники)\W*",
     re.IGNORECASE,
 )
@@ -33,8 +37,10 @@ _CONTENTS: Final = re.compile(
     re.IGNORECASE,
 )
 _MARK: Final = re.compile(
-    rf"\b(?:[сС]|[сС]тр)\. ?\d|Впервые|Печатается|\b[тТ]\. ?[IVXL\d]|№ ?\d|^\[?\d+[\]).]? |^\*|{GLOSS}|\b[Сс]м\.|\b[Сс]р\.|{ARCHIVE}"
-    r"|Имеется в виду|Речь идет|[Рр]укопис|[Аа]втограф|, 1[789]\d\d|\(1[789]\d\d|// |[Вв]местo?:|было:|вычеркнуто|псевдоним|"
+    rf"\b(?:[сС]|[сС]тр)\. ?\d|Впервые|Печатается|\b[тТ]\. ?[IVXL\d]|№ ?\d|^\[?\d+[\]).]? |^\*|{GLOSS}|\b[Сс]м\."
+    rf"|\b[Сс]р\.|{ARCHIVE}"
+    r"|Имеется в виду|Речь идет|[Рр]укопис|[Аа]втограф|, 1[789]\d\d|\(1[789]\d\d|// |[Вв]местo?:|было:|вычеркнуто"
+    r"|псевдоним|"
     r"\bизд\.|[Сс]обр\. соч|Цитата|Неточн"
 )
 _CHANGE: Final = re.compile(
@@ -97,78 +103,34 @@ def _end(lines: list[str], start: int, reads: Callable[[str], object]) -> int:
     return len(lines)
 
 
-_INITIALS: Final = r"(?:[А-ЯЁ][а-яё]{0,2}\. ?){1,2}"
-_DATIVE: Final = rf"{_INITIALS}(?:[А-ЯЁ][а-яё]+(?:-[А-ЯЁ][а-яё]+)*(?:у|ю|ой|ей|ому|ему|е|ым|их)|[А-ЯЁ]{{2,}}(?:-[А-ЯЁ]+)*(?:У|Ю|ОЙ|ЕЙ|ОМУ|ЕМУ|Е|ЫМ|ИХ))"
-_MONTH: Final = r"(?:января|февраля|марта|апреля|мая|июня|июля|августа|сентября|октября|ноября|декабря)"
-_DATE: Final = (
-    rf"(?:(?:Не (?:позднее|ранее)|Между|Около|После|До|Конец|Начало|Середина)[^\n]{{0,40}}1[789]\d\d[^\n]{{0,40}}"
-    rf"|[<\[]?\d{{1,2}}(?: ?(?:[-—]|или|и) ?\d{{1,2}})?(?: \(\d{{1,2}}\))? {_MONTH}(?: \(\d{{1,2}} {_MONTH}\))? [<\[]?1[789]\d\d[>\]]?(?: ?г)?\.?[^\n]{{0,40}})"
-)
-_GREETING: Final = r"(?:Милостив|Дорог|Мил[ыа]|Многоуважаем|Любезн|Уважаем|Глубокоуважаем|Голубчик|Добрейш|Ваше|Друг|Здравствуй|Высокоуважаем)"
-_ADDRESSEE: Final = rf"(?:{_DATIVE}(?:,? (?:и|в) [^\n]{{1,40}})?|(?:В редакцию|Редактору|Редакции) [^\n]{{1,40}})\.?"
-_LETTER: Final = re.compile(
-    rf"^(?:\d{{1,4}}\*?\. ?[А-ЯЁ][^\n]{{2,60}}\n+{_DATE}\n|(?:№ ?)?\d{{1,4}}\*?\. ?{_ADDRESSEE}\n+|{_ADDRESSEE}\n+{_DATE}\n|{_ADDRESSEE}\n+(?={_GREETING}))",
-    re.MULTILINE,
-)
-_ENVELOPE: Final = re.compile(
-    r"^(?:С (?:французского|немецкого|английского|итальянского|польского)(?: языка)?:?$|На (?:конверте|обороте|бланке)(?: [^:\n]{1,30})?:|Адрес(?: на конверте)?:).*\n?", re.MULTILINE
-)
+def notes_without_heading(text: str) -> str:
+    """Scholarly lines and the remarks among them, where those are three at least and the most."""
+    lines = text.split("\n")
+    marked = [i for i, line in enumerate(lines) if line and is_scholarly(line)]
+    dropped: set[int] = set()
+    for run in _runs(marked, lines):
+        between = [i for i in range(run[0], run[-1] + 1) if lines[i]]
+        if len(run) >= 3 and len(run) * 2 > len(between):
+            dropped.update(between)
+    return "\n".join(line for i, line in enumerate(lines) if i not in dropped) if dropped else text
 
 
-def letter_headings(text: str) -> str:
-    """`А. С. Суворину` and the editor's date above a letter; where there are such, also `На конверте: …`.
-
-    A name in the dative alone is a dedication or a poem's title, and stays.
-    """
-    without, count = _LETTER.subn("", text)
-    return _ENVELOPE.sub("", without) if count else text
-
-
-_ADDRESS: Final = re.compile(
-    r"^(?:Monsieur|Mr|M-r|Madame|Mme|M-me|Mademoiselle|Herrn?|Frau|Signor[ae]?|Sir|To|À|An)\b.*[,.\d]"
-    r"|\b(?:[Rr]ue|[Bb]oulevard|[Aa]venue|[Hh][oô]tel|[Pp]oste[ -]restante|[Qq]uai|[Vv]ia|Faubourg|Villa|Street|Square) .*[,.\d]"
-    r"|(?:stra(?:ss|ß)e|platz|gasse|[Ss]tr\.) ?\d"
-    r"|,? (?:Russie|Russia|Russland|Rußland|St\.?-P[eé]tersbourg|P[eé]tersbourg|Moscou)\.?$"
-)
-_FAREWELL: Final = re.compile(
-    r"(?:Votre|Tout à vous|Bien à vous|À vous|Mille amitiés|Agréez|Recevez|Yours|Sincerely|Truly|Ihr (?:ganz|treu|sehr)|Ganz der|Hochachtungsvoll|Je vous serre)\b"
-)
-_FOREIGN_DATE: Final = re.compile(
-    r"(?:(?:[A-Z][\w-]+|le|Le|den|the),? )?\d{1,2}(?:er|th|st|\.)?(?:/\d{1,2})? (?:janv|févr|fevr|mars|avril|mai|juin|juil"
-    r"|ao[uû]t|sept|oct|nov|d[eé]c|Jan|Feb|März|March|Apr|May|Mai|Jun|Jul|Aug|Sep|Okt|Oct|Nov|De[cz])\w*\.? 1[789]\d\d\.?"
-    r"|(?:Lundi|Mardi|Mercredi|Jeudi|Vendredi|Samedi|Dimanche|Montag|Dienstag|Mittwoch|Donnerstag|Freitag|Sonnabend"
-    r"|Sonntag|Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday)\.?"
-)
-_SIGNED: Final = re.compile(r"(?:(?:[A-ZÉ][\w.éèêëïôüö'’-]*|de|von|et) ?){1,4}\.?")
-_LATIN: Final = re.compile(r"[A-Za-zÀ-ÿ]")
-
-
-def foreign_signatures_and_addresses(text: str) -> str:
-    """`Paris, 50, rue de Douai.`, `Monsieur A. Orloff`, `Votre tout dévoué` and the name below it."""
-    kept, signing = [], False
-    for line in text.split("\n"):
-        framed = _is_foreign(line) and (
-            _ADDRESS.search(line) is not None
-            or _FAREWELL.match(line) is not None
-            or _FOREIGN_DATE.fullmatch(line) is not None
-            or (signing and _SIGNED.fullmatch(line) is not None)
-        )
-        signing = framed or (signing and not line)
-        if not framed:
-            kept.append(line)
-    return "\n".join(kept)
-
-
-def _is_foreign(line: str) -> bool:
-    """A short line of Latin letters that is nobody's speech no quotation, and exclaims nothing."""
-    if not 3 <= len(line) <= 90 or line.startswith("—") or re.search('[!?…:«»"]', line):
-        return False
-    latin = len(_LATIN.findall(line))
-    return latin >= 3 and latin * 10 >= 9 * sum(c.isalpha() for c in line)
+def _runs(marked: list[int], lines: list[str]) -> Iterator[list[int]]:
+    """Groups of marked lines with no more than two others in a gap, and no speech in any."""
+    run: list[int] = []
+    for i in marked:
+        gap = [line for line in lines[run[-1] + 1 : i] if line] if run else []
+        if len(gap) > 2 or any(line.startswith("— ") for line in gap):
+            yield run
+            run = []
+        run.append(i)
+    yield run or [0]
 
 
 _BARE: Final = re.compile(r"^(\d{1,4})$\n?", re.MULTILINE)
-_PAGE: Final = re.compile(r"^(?:[—-] ?\d{1,4} ?[—-]|[\[<](?!1[5-9]\d\d)\d{1,4}[\]>]|[Сс]тр\. \d{1,4})\.?$\n?", re.MULTILINE)
+_PAGE: Final = re.compile(
+    r"^(?:[—-] ?\d{1,4} ?[—-]|[\[<](?!1[5-9]\d\d)\d{1,4}[\]>]|[Сс]тр\. \d{1,4})\.?$\n?", re.MULTILINE
+)
 
 
 def page_numbers(text: str) -> str:
@@ -188,5 +150,5 @@ def _bare_pages(text: str) -> set[int]:
         elif not 1500 <= number <= 2000:
             pages[match.start()] = number
     numbers = list(pages.values())
-    rises = sum(a < b for a, b in zip(numbers, numbers[1:]))
+    rises = sum(a < b for a, b in pairwise(numbers))
     return set(pages) if max(numbers, default=0) >= 10 and rises >= 0.8 * (len(numbers) - 1) else set()
