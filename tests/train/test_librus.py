@@ -10,10 +10,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from trainer.corpora import librus
+from trainer.corpora import documents, librus
 from trainer.corpora.crawler import Crawler, _retry_after
 from trainer.errors import CorpusError, RecipeError
-from trainer.recipe import Librus, find, load
+from trainer.recipe import Corpus, Librus, find, load
 
 AUTHOR = """<html><head><title>Вязов Пётр Ильич. Сочинения</title></head><body>
 <h3>Вязов Пётр Ильич:<br><font color="#cc5555">Сочинения</font></h3>
@@ -332,11 +332,11 @@ def test_two_requests_are_never_closer_than_the_delay(library, crawler, clock) -
 
 
 def test_time_spent_elsewhere_counts_as_waiting(library, crawler, clock) -> None:
-    documents = librus.documents(Librus(pages=(f"{library.url}/w/",), contact="me@example.org"), crawler, print)
-    next(documents)
+    works = librus.documents(Librus(pages=(f"{library.url}/w/",), contact="me@example.org"), crawler, print)
+    next(works)
     clock.now += 10
     slept = len(clock.slept)
-    next(documents)
+    next(works)
     assert len(clock.slept) == slept
 
 
@@ -379,3 +379,19 @@ def test_a_recipe_without_a_contact_is_refused() -> None:
         load(find("tiny"), ('corpus.librus={pages=["http://az.lib.ru/c/chehow_a_p/"]}',))
     with pytest.raises(RecipeError, match=r"corpus\.librus\.contakt is not a key; did you mean contact"):
         load(find("tiny"), ('corpus.librus={contakt="me"}',))
+
+
+def test_a_recipes_library_goes_into_the_corpus_without_its_notes(library, tmp_path, capsys) -> None:
+    notes = (
+        "<dd>ПРИМЕЧАНИЯ<dd>Впервые &mdash; &laquo;Нива&raquo;, 1887, № 3.<dd>Стр. 5. Колесо &mdash; мельничное.\n</div>"
+    )
+    library.put("/w/noted.shtml", WORK.replace("</div>", notes))
+    pages = tuple(f"{library.url}/w/{name}.shtml" for name in ("noted", "text_0020"))
+    settings = Librus(pages=pages, contact="me@example.org", cache=str(tmp_path / "cache"), delay=0.2)
+    documents.gather(Corpus(librus=settings, val_fraction=0.5), (), tmp_path)
+    gathered = b"".join((tmp_path / f"{part}.jsonl").read_bytes() for part in ("train", "val")).decode()
+    assert gathered.count("Вязов Пётр Ильич") == 2
+    assert "Шумело колесо." in gathered
+    assert "Нива" not in gathered
+    assert "2 works" in (said := capsys.readouterr().out)
+    assert "ПРИМЕЧАНИЯ" in said
