@@ -132,9 +132,12 @@ def _is_licence(file: PurePath) -> bool:
 
 
 def boxes() -> list[Path]:
-    """What stands in dist/, the last made last."""
+    """What stands in dist/: archives before executables, the last made last."""
     found = DIST.glob("mind-in-a-box-*") if DIST.is_dir() else ()
-    return sorted((path for path in found if path.is_file()), key=lambda path: path.stat().st_mtime)
+    return sorted(
+        (path for path in found if path.is_file()),
+        key=lambda path: (path.suffix not in (".gz", ".zip"), path.stat().st_mtime),
+    )
 
 
 if __name__ == "__main__":
