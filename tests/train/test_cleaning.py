@@ -261,6 +261,7 @@ def test_foreign_signatures_and_addresses_go_and_foreign_speech_stays() -> None:
     stays(
         letters.foreign_signatures_and_addresses,
         "— Monsieur, dit-il, c'est la rue de Douai.", "C'est la vie.", "Vox clamantis in deserto", "J. W. Goethe",
+        "To soar from earth, and find all fears",
         "Monsieur! vous me faites mal, 3", "«Rue de Rivoli, 5»",
     )  # fmt: skip
 

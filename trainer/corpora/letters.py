@@ -46,7 +46,7 @@ def letter_headings(text: str) -> str:
 
 
 _ADDRESS: Final = re.compile(
-    r"^(?:Monsieur|Mr|M-r|Madame|Mme|M-me|Mademoiselle|Herrn?|Frau|Signor[ae]?|Sir|To|À|An)\b.*[,.\d]"
+    r"^(?:Monsieur|Mr|M-r|Madame|Mme|M-me|Mademoiselle|Herrn?|Frau|Signor[ae]?|Sir)\b.*[,.\d]"
     r"|\b(?:[Rr]ue|[Bb]oulevard|[Aa]venue|[Hh][oô]tel|[Pp]oste[ -]restante|[Qq]uai|[Vv]ia|Faubourg|Villa|Street"
     r"|Square) .*[,.\d]"
     r"|(?:stra(?:ss|ß)e|platz|gasse|[Ss]tr\.) ?\d"
