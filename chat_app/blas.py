@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import statistics
 import sys
 import time
 from collections import deque
@@ -94,7 +93,7 @@ class Threads:
             started = time.perf_counter()
             np.dot(self._matrix, self._vector, out=self._out)
             times.append(time.perf_counter() - started)
-        return statistics.median(times)
+        return sorted(times)[1]
 
     def _choose(self) -> None:
         """Take whichever of one and all threads is faster now, and wait longer each time it is one."""
@@ -117,7 +116,7 @@ class Threads:
                 self._choose()
                 self._usual = float("inf")
         elif len(self._recent) == self._recent.maxlen:
-            middle = statistics.median(self._recent)
+            middle = sorted(self._recent)[1]
             if middle > _TOO_SLOW * self._usual:
                 self._choose()
             self._usual = min(self._usual, middle)

@@ -95,12 +95,14 @@ class Mind:
 
 
 def own_box() -> Path | None:
-    """The box that is running, where a mind stands inside it; None when run from source.
+    """The file of the box that is running; None when run from source.
 
     PyInstaller tells it by sys.executable. Nuitka's one-file program is a child of the file the person opened, which
-    is sys.argv[0] unless found through PATH.
+    is sys.argv[0] unless found through PATH; the one with a mind inside is it.
     """
-    if not (getattr(sys, "frozen", False) or "__compiled__" in globals()):
+    if getattr(sys, "frozen", False):
+        return Path(sys.executable)
+    if "__compiled__" not in globals():
         return None
     for candidate in (sys.executable, sys.argv[0], f"/proc/{os.getppid()}/exe"):
         path = Path(candidate)

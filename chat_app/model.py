@@ -16,8 +16,8 @@ import numpy as np  # isort: skip
 from chat_app.config import Config
 
 BLOCK: Final = 512  # positions of one prefill: larger ones only take more memory
-_CACHED: Final = 1 << 14  # numbers that an elementwise function takes at a time, to stay in a core's cache
-_QUERIES: Final = 128  # positions that attend at a time
+_CACHED: Final = 1 << 16  # numbers that an elementwise function takes at a time, to stay in a core's cache
+_QUERIES: Final = 256  # positions that attend at a time
 
 
 class Cache:
@@ -62,14 +62,14 @@ def forward(w: Weights, ids: list[int], cache: Cache) -> np.ndarray:
     """
     if len(ids) == 1:
         return _decode(w, ids[0], cache)
-    x = _prefill(w, ids, cache)[-1]  # [C]
-    _norm_row(w.config, x, w.ln_f, cache.room.normed)
+    x = _prefill(w, ids, cache, last_only=True)  # [1, C]
+    _norm_row(w.config, x[0], w.ln_f, cache.room.normed)
     return np.dot(w.lm_head, cache.room.normed, out=cache.room.logits)
 
 
 def logits_everywhere(w: Weights, ids: list[int]) -> np.ndarray:
     """Logits [T, V] after each of `ids`, from an empty cache: for scoring a text."""
-    x = _prefill(w, ids, Cache(w.config))  # [T, C]
+    x = _prefill(w, ids, Cache(w.config), last_only=False)  # [T, C]
     logits: np.ndarray = _norm_rows(w.config, x, w.ln_f, np.empty_like(x)) @ w.lm_head.T
     return logits
 
@@ -114,8 +114,8 @@ def _norm_row(c: Config, x: np.ndarray, weight: np.ndarray, out: np.ndarray) -> 
 # --- many tokens: matrices --------------------------------------------------------------------------------
 
 
-def _prefill(w: Weights, ids: list[int], cache: Cache) -> np.ndarray:
-    """The stream [T, C] after the last layer."""
+def _prefill(w: Weights, ids: list[int], cache: Cache, *, last_only: bool) -> np.ndarray:
+    """The stream [T, C] after the last layer, or, with `last_only`, its last row [1, C]."""
     c, start, T = w.config, len(cache.ids), len(ids)
     S = start + T
     x = w.wte[ids]  # [T, C]
@@ -132,10 +132,12 @@ def _prefill(w: Weights, ids: list[int], cache: Cache) -> np.ndarray:
         np.dot(_norm_rows(c, x, layer.ln_1, normed), layer.c_qkv.T, out=qkv)
         _prepare_heads(w, layer, q, k, slice(start, S))
         K[:, start:S], V[:, start:S] = k.transpose(1, 0, 2), v.transpose(1, 0, 2)
-        _attend(q, K, V, start, y)
+        if last_only and layer is w.h[-1]:  # nobody asks what the earlier positions have become
+            x, q, y, normed, up = x[-1:], q[-1:], y[-1:], normed[-1:], up[-1:]
+        _attend(q, K, V, S - len(q), y)
         x += np.dot(y, layer.attn_c_proj.T, out=normed)
         np.dot(_norm_rows(c, x, layer.ln_2, normed), layer.c_up.T, out=up)
-        for row in range(0, T, rows):
+        for row in range(0, len(up), rows):
             _activate(c, up[row : row + rows])
         x += np.dot(up[:, : c.n_inner], layer.mlp_c_proj.T, out=normed)
     cache.ids += ids

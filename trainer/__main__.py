@@ -130,8 +130,6 @@ def main() -> None:
     except torch.OutOfMemoryError as error:
         advice = "halve pretrain.batch_size and double its gradient_accumulation"
         reason = f"Memory ran out ({str(error).splitlines()[0]}): {advice}."
-    else:
-        return
     rich.print(f"[red]{escape(reason)}[/red]")
     raise SystemExit(2)
 

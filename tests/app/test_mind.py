@@ -296,9 +296,18 @@ def test_a_box_whose_mind_is_cut_says_so(small: Path, tmp_path: Path) -> None:
 
 def test_the_own_box_is_known_only_when_frozen(small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = box(tmp_path / "box", small.read_bytes())
-    monkeypatch.setattr(reader.sys, "argv", [str(path)])
+    monkeypatch.setattr(reader.sys, "executable", str(path))
     assert reader.own_box() is None
-    monkeypatch.setattr(reader.sys, "frozen", True, raising=False)
+    monkeypatch.setattr(reader.sys, "frozen", True, raising=False)  # PyInstaller
+    assert reader.own_box() == path
+
+
+def test_the_own_box_of_nuitka_is_the_file_with_a_mind_inside(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = box(tmp_path / "box", small.read_bytes())
+    monkeypatch.setattr(reader, "__compiled__", True, raising=False)
+    monkeypatch.setattr(reader.sys, "argv", [str(path)])
     assert reader.own_box() == path
     monkeypatch.setattr(reader.sys, "argv", [str(tmp_path / "gone")])
     assert reader.own_box() is None
