@@ -10,12 +10,15 @@ import os
 import sys
 import time
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 _PATIENCE: Final = 32  # tokens on one thread before all are tried again
 _LONGEST_PATIENCE: Final = 512
-_TOO_SLOW: Final = 1.3  # times the best token so far
+_WORTHWHILE: Final = 0.8  # of one thread's time; less would be luck
+_LONG_PROMPT: Final = 16  # tokens
 _AVX512: Final = {"avx512f", "avx512dq", "avx512bw", "avx512vl", "avx512cd"}
 
 
@@ -61,27 +64,30 @@ def cores() -> int:
 
 
 class Threads:
-    """How many threads multiply, by what the clock says.
+    """How many threads multiply, one or all, by what the clock says.
 
     OpenBLAS waits for all its threads at every product, so one busy neighbour on a core can make a product of
-    30 us take 8 ms. Tell `observe` what a token took; `trial` times one product with the threads now set.
+    30 us take 8 ms. Tell `observe` what each token took: the first is written on one thread, to know what that costs.
     """
 
     def __init__(self, matrix: np.ndarray) -> None:
         self._library = _openblas()
         self.most = cores() if self._library else 1
-        self.now = self.most
+        self.now = 1
         self._matrix, self._vector = matrix, np.ones(matrix.shape[1], np.float32)
         self._out = np.empty(matrix.shape[0], np.float32)
         self._recent: deque[float] = deque(maxlen=3)
-        self._usual = float("inf")
-        self._patience = self._left = _PATIENCE
+        self._alone = 0.0  # seconds that a token lately took on one thread
+        self._left, self._patience = 1, _PATIENCE  # tokens until all are tried; and the next time, if they fail
         if self.most > 1:
-            self._choose()
+            self._set(1)
 
     def _set(self, count: int) -> None:
         self.now = count
         self._recent.clear()
+        self._tell(count)
+
+    def _tell(self, count: int) -> None:
         if self._library is not None:
             self._library.scipy_openblas_set_num_threads64_(count)
 
@@ -95,28 +101,41 @@ class Threads:
             times.append(time.perf_counter() - started)
         return sorted(times)[1]
 
-    def _choose(self) -> None:
-        """Take whichever of one and all threads is faster now, and wait longer each time it is one."""
+    def _try_all(self) -> None:
+        """Take all threads where one product gains by them; the tokens that follow must bear it out."""
         alone = self.trial(1)
-        if self.trial(self.most) < alone:
-            self._patience = _PATIENCE
-        else:
-            self._set(1)
-            self._patience = min(2 * self._patience, _LONGEST_PATIENCE)
+        if self.trial(self.most) > _WORTHWHILE * alone:
+            self._fall_back()
+
+    def _fall_back(self) -> None:
+        """One thread for now, and twice as long as the last time."""
+        self._set(1)
         self._left = self._patience
+        self._patience = min(2 * self._patience, _LONGEST_PATIENCE)
 
     def observe(self, seconds: float) -> None:
         """Take in the time of one token, and change the count where it pays."""
         if self.most == 1:
             return
         self._recent.append(seconds)
+        middle = sorted(self._recent)[len(self._recent) // 2]
+        enough = len(self._recent) == self._recent.maxlen
         if self.now == 1:
+            self._alone = middle
             self._left -= 1
             if self._left <= 0:
-                self._choose()
-                self._usual = float("inf")
-        elif len(self._recent) == self._recent.maxlen:
-            middle = sorted(self._recent)[1]
-            if middle > _TOO_SLOW * self._usual:
-                self._choose()
-            self._usual = min(self._usual, middle)
+                self._try_all()
+        elif seconds > 2 * self._alone or (enough and middle > self._alone):
+            self._fall_back()
+        elif enough:
+            self._patience = _PATIENCE
+
+    @contextmanager
+    def reading(self, tokens: int) -> Iterator[None]:
+        """All threads for a prompt of some length: its products are large enough to bear a neighbour."""
+        if tokens >= _LONG_PROMPT:
+            self._tell(self.most)
+        try:
+            yield
+        finally:
+            self._tell(self.now)

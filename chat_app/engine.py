@@ -60,8 +60,10 @@ class Engine:
         self.threads = Threads(max((layer.c_up for layer in weights.h), key=lambda matrix: matrix.size))
 
     def warm_up(self) -> None:
-        """Touch every weight once, so that the first token does not pay for the first visit."""
+        """Touch every weight once, so that the first token does not pay for the first visit, and know its time."""
+        started = time.perf_counter()
         forward(self.weights, [0], self.cache)
+        self.threads.observe(time.perf_counter() - started)
         self.cache.keep(0)
 
     def read(self, ids: Sequence[int], stats: Stats, cancel: Cancel) -> np.ndarray | None:
@@ -74,10 +76,11 @@ class Engine:
         stats.prompt, stats.reused = len(ids), reused
         started = time.perf_counter()
         logits = None
-        for start in range(reused, len(ids), BLOCK):
-            if cancel.is_set():
-                return None
-            logits = forward(self.weights, list(ids[start : start + BLOCK]), self.cache)
+        with self.threads.reading(len(ids) - reused):
+            for start in range(reused, len(ids), BLOCK):
+                if cancel.is_set():
+                    return None
+                logits = forward(self.weights, list(ids[start : start + BLOCK]), self.cache)
         stats.prefill_seconds += time.perf_counter() - started
         return logits
 

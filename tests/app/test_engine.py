@@ -268,6 +268,8 @@ def test_a_busy_neighbour_makes_it_one_thread_and_calm_brings_all_back(
 ) -> None:
     times = {1: 2.0, 4: 1.0}
     count = threads(monkeypatch, times)
+    assert count.now == library.calls[-1] == 1
+    count.observe(0.020)
     assert count.now == library.calls[-1] == 4
     for _ in range(10):
         count.observe(0.010)
@@ -277,16 +279,49 @@ def test_a_busy_neighbour_makes_it_one_thread_and_calm_brings_all_back(
     assert count.now == library.calls[-1] == 1
     times.update({4: 1.0})
     for _ in range(2000):
-        count.observe(0.020)
+        count.observe(0.010 if count.now == 4 else 0.020)
     assert count.now == library.calls[-1] == 4
+
+
+def test_a_lucky_trial_beside_a_neighbour_costs_one_token(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    count = threads(monkeypatch, {1: 2.0, 4: 1.0})  # every trial looks good, and no token bears it out
+    slow = 0
+    for _ in range(2000):
+        slow += count.now == 4
+        count.observe(0.500 if count.now == 4 else 0.020)
+    assert count.now == library.calls[-1] == 1
+    assert slow < 15
+
+
+def test_a_growing_context_is_no_neighbour(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    count = threads(monkeypatch, {1: 2.0, 4: 1.0})
+    alone = 0
+    for position in range(1000):
+        alone += count.now == 1
+        count.observe((0.010 if count.now == 4 else 0.020) + position * 1e-5)
+    assert count.now == 4
+    assert alone < 150
 
 
 def test_steady_tokens_cost_no_trials(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     count = threads(monkeypatch, {1: 2.0, 4: 1.0})
+    count.observe(0.020)
     before = len(library.calls)
     for _ in range(500):
         count.observe(0.010)
     assert len(library.calls) == before
+
+
+def test_a_prompt_is_read_on_all_threads_and_writing_goes_on_as_before(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count = threads(monkeypatch, {1: 1.0, 4: 9.0})  # a neighbour
+    count.observe(0.020)
+    with count.reading(100):
+        assert library.calls[-1] == 4
+    assert library.calls[-1] == count.now == 1
+    with count.reading(2):
+        assert library.calls[-1] == 1
 
 
 def test_a_library_that_cannot_be_told_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:

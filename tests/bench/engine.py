@@ -135,8 +135,7 @@ def neighbour(weights: Weights) -> dict[str, float]:
 
     def write(count: int, *, adaptive: bool) -> float:
         cache.keep(0)
-        if not adaptive:
-            threads._set(1)
+        threads._tell(threads.now if adaptive else 1)
         started = time.perf_counter()
         for _ in range(count):
             before = time.perf_counter()
@@ -146,7 +145,6 @@ def neighbour(weights: Weights) -> dict[str, float]:
         return count / (time.perf_counter() - started)
 
     try:
-        threads._choose()
         speeds: dict[str, list[float]] = {"adaptive": [], "one": []}
         for _ in range(5):
             speeds["adaptive"].append(write(100, adaptive=True))
