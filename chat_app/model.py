@@ -17,7 +17,8 @@ from chat_app.config import Config
 
 BLOCK: Final = 512  # positions of one prefill: larger ones only take more memory
 _CACHED: Final = 1 << 16  # numbers that an elementwise function takes at a time, to stay in a core's cache
-_QUERIES: Final = 256  # positions that attend at a time
+_QUERIES: Final = 128  # positions that attend at a time
+_FAINT: Final = 1e-25  # a sum of exponentials this small has lost what mattered to its row
 
 
 class Cache:
@@ -152,25 +153,36 @@ def _attend(q: np.ndarray, K: np.ndarray, V: np.ndarray, start: int, y: np.ndarr
     T, H, D = q.shape
     R = H // len(K)
     ahead = np.triu(np.full((_QUERIES, _QUERIES), -np.inf, np.float32), 1)  # no position sees a later one
-    room = np.empty(_QUERIES * (start + T), np.float32)
+    room, ones = np.empty(_QUERIES * (start + T), np.float32), np.ones(start + T, np.float32)
     for first in range(0, T, _QUERIES):
         n = min(_QUERIES, T - first)
         S = start + first + n
         scores = room[: n * S].reshape(n, S)
         for h in range(H):
-            np.matmul(q[first : first + n, h], K[h // R, :S].T, out=scores)
-            scores[:, S - n :] += ahead[:n, :n]
-            scores -= scores.max(axis=1, keepdims=True)
-            np.exp(scores, out=scores)
+            _score(q[first : first + n, h], K[h // R, :S], ahead, scores)
+            scores -= scores.max()  # one for all rows costs a third of one for each, and cancels as well
+            total = np.exp(scores, out=scores) @ ones[:S]  # [n]: so does a product beside np.add.reduce
+            if total.min() < _FAINT:
+                _score(q[first : first + n, h], K[h // R, :S], ahead, scores)
+                scores -= scores.max(axis=1, keepdims=True)
+                total = np.exp(scores, out=scores) @ ones[:S]
             mixed = scores @ V[h // R, :S]  # [n, D], not yet divided: it is smaller than the scores
-            mixed /= np.add.reduce(scores, axis=1, keepdims=True)
+            mixed /= total[:, None]
             y[first : first + n, h * D : (h + 1) * D] = mixed
+
+
+def _score(q: np.ndarray, K: np.ndarray, ahead: np.ndarray, out: np.ndarray) -> None:
+    """q [n, D] against K [S, D], whose last n positions are the queries' own, into out [n, S]."""
+    n, S = out.shape
+    np.matmul(q, K.T, out=out)
+    out[:, S - n :] += ahead[:n, :n]
 
 
 def _norm_rows(c: Config, x: np.ndarray, weight: np.ndarray, out: np.ndarray) -> np.ndarray:
     """LayerNorm or RMSNorm of every row of x [T, C] into out."""
     if c.norm == "layernorm":
-        x = np.subtract(x, np.add.reduce(x, axis=1, keepdims=True) / np.float32(x.shape[1]), out=out)
+        mean = x @ np.full(x.shape[1], 1 / x.shape[1], np.float32)  # [T]
+        x = np.subtract(x, mean[:, None], out=out)
     size = np.einsum("tc,tc->t", x, x) / np.float32(x.shape[1])  # [T]
     np.multiply(x, (1 / np.sqrt(size + np.float32(c.norm_eps)))[:, None], out=out)
     out *= weight

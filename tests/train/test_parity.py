@@ -12,7 +12,7 @@ import numpy as np  # isort: skip
 import torch
 
 from chat_app.config import Config, tensor_shapes
-from chat_app.model import Cache, forward, logits_everywhere
+from chat_app.model import Cache, _attend, forward, logits_everywhere
 from chat_app.sampler import Sampler, Sampling
 from trainer.model import Transformer
 
@@ -70,6 +70,21 @@ def test_a_prompt_of_any_length_equals_torch(length) -> None:
     with torch.no_grad():
         expected = model(ids[None])[0, -1].numpy()
     assert np.abs(forward(weights_of(model), ids.tolist(), Cache(config)) - expected).max() < LARGEST_DIFFERENCE
+
+
+def test_scores_of_any_size_and_distance_attend_as_in_torch() -> None:
+    T, H, D = 200, 2, 16
+    torch.manual_seed(0)
+    q, k, v = (torch.randn(H, T, D) for _ in range(3))
+    q *= torch.logspace(-2, 2.5, T)[torch.randperm(T), None]  # some rows' scores reach hundreds, others nearly nothing
+    k[:, 0] -= 3 * q[:, 150].sign()  # and one row lies far below all others wherever it looks
+    q[:, 0] = 40 * torch.nn.functional.normalize(-k[:, 0], dim=-1)
+    expected = torch.nn.functional.scaled_dot_product_attention(q.double(), k.double(), v.double(), is_causal=True)
+    y = np.empty((T, H * D), np.float32)
+    turned = q.transpose(0, 1).contiguous().numpy() / np.float32(np.sqrt(D))
+    _attend(turned, k.numpy(), v.numpy(), 0, y)
+    assert np.isfinite(y).all()
+    assert np.abs(y.reshape(T, H, D) - expected.transpose(0, 1).numpy()).max() < 2e-4
 
 
 def test_greedy_text_equals_torch_wherever_the_margin_allows() -> None:
