@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import heapq
 import itertools
+import math
 import re
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -26,7 +27,7 @@ SPACE: Final = "\u2581"  # how SentencePiece writes a space
 UNREADABLE: Final = "\ufffd"
 _BYTE_PIECES: Final = [f"<0x{byte:02X}>" for byte in range(256)]
 _LONG_WORD: Final = 200  # symbols; beyond it the heap beats the scan
-_NOT_A_PIECE: Final = 1 << 60
+_NOT_A_PIECE: Final = math.inf
 _CACHED_WORDS: Final = 200_000
 
 
@@ -55,7 +56,7 @@ class Pieces:
             raise ValueError(f"the tokenizer is of an unknown kind {kind!r}")
         if version != text_module.VERSION:
             raise ValueError(f"the normaliser version is {version!r}, this program has {text_module.VERSION}")
-        if not all(isinstance(piece, str) for piece in pieces) or len(set(pieces)) != len(pieces):
+        if set(map(type, pieces)) != {str} or len(set(pieces)) != len(pieces):
             raise ValueError("the tokenizer's pieces are not distinct strings")
         if "" in pieces:
             raise ValueError("a piece of the tokenizer is empty")
@@ -67,7 +68,7 @@ class Pieces:
             raise ValueError("the tokenizer must have exactly one unknown piece")
         if types.count(BYTE) not in (0, 256):
             raise ValueError("the tokenizer has some byte pieces, but not all 256")
-        if [p for p, t in zip(pieces, types, strict=True) if t == BYTE] not in ([], _BYTE_PIECES):
+        if BYTE in types and [p for p, t in zip(pieces, types, strict=True) if t == BYTE] != _BYTE_PIECES:
             raise ValueError("the tokenizer's byte pieces are not <0x00> to <0xFF> in order")
         if kind == "char" and any(len(p) != 1 for p, t in zip(pieces, types, strict=True) if t == NORMAL):
             raise ValueError("a piece of the character tokenizer is not one character")
@@ -97,7 +98,7 @@ class Tokenizer:
         self.pieces = pieces
         self.vocab_size: Final = len(pieces.pieces)
         self.unk_id: Final = pieces.types.index(UNKNOWN)
-        self.control: Final = {p: i for i, (p, t) in enumerate(zip(pieces.pieces, pieces.types)) if t == CONTROL}
+        self.control: Final = {pieces.pieces[i]: i for i, kind in enumerate(pieces.types) if kind == CONTROL}
         self.bos_id: Final = self.control.get("<s>")
 
     def normalise(self, text: str) -> str:
@@ -121,7 +122,9 @@ class CharTokenizer(Tokenizer):
 
     def __init__(self, pieces: Pieces) -> None:
         super().__init__(pieces)
-        self._ids = {p: i for i, (p, t) in enumerate(zip(pieces.pieces, pieces.types)) if t == NORMAL}
+        self._ids = dict(zip(pieces.pieces, range(self.vocab_size)))
+        for name in (*self.control, pieces.pieces[self.unk_id]):
+            del self._ids[name]
 
     def encode(self, text: str, *, inside: bool = False) -> list[int]:
         ids, unk_id = self._ids, self.unk_id
@@ -137,13 +140,12 @@ class BpeTokenizer(Tokenizer):
 
     def __init__(self, pieces: Pieces) -> None:
         super().__init__(pieces)
-        ids, types = {p: i for i, p in enumerate(pieces.pieces)}, pieces.types
-        mergeable = {p for p, t in zip(pieces.pieces, types) if t in (NORMAL, USER_DEFINED)}
-        order = {s: rank for rank, s in enumerate(sorted({pieces.scores[ids[p]] for p in mergeable}, reverse=True))}
-        self._rank = {p: order[pieces.scores[ids[p]]] for p in mergeable}
-        self._ids = {p: ids[p] for p in mergeable}
+        types = pieces.types
+        mergeable = [i for i, t in enumerate(types) if t in (NORMAL, USER_DEFINED)]
+        self._ids = {pieces.pieces[i]: i for i in mergeable}
+        self._rank = {pieces.pieces[i]: -pieces.scores[i] for i in mergeable}  # the lowest merges first
         self._bytes = [i for i, t in enumerate(types) if t == BYTE]
-        by_word = all(SPACE not in p[1:] for p, t in zip(pieces.pieces, types) if t == NORMAL)
+        by_word = not any(p.rfind(SPACE) > 0 for p, t in zip(pieces.pieces, types) if t == NORMAL)
         user_defined = sorted((p for p, t in zip(pieces.pieces, types) if t == USER_DEFINED), key=len, reverse=True)
         # Alternatives are tried in order, so the longest user-defined symbol wins, as in SentencePiece.
         word = f"{SPACE}[^{SPACE}]*|[^{SPACE}]+" if by_word else ".+"
@@ -188,7 +190,7 @@ class BpeTokenizer(Tokenizer):
         return [i for k, i in enumerate(ids) if i != unk_id or k == 0 or ids[k - 1] != unk_id]
 
 
-def _merge_by_scan(symbols: list[str], rank: dict[str, int]) -> list[str]:
+def _merge_by_scan(symbols: list[str], rank: dict[str, float]) -> list[str]:
     """Merge in place; quadratic, and the fastest there is for words of ordinary length."""
     pairs = [rank.get(left + right, _NOT_A_PIECE) for left, right in itertools.pairwise(symbols)]
     while pairs and (best := min(pairs)) != _NOT_A_PIECE:
@@ -202,11 +204,11 @@ def _merge_by_scan(symbols: list[str], rank: dict[str, int]) -> list[str]:
     return symbols
 
 
-def _merge_by_heap(symbols: list[str], rank: dict[str, int]) -> list[str]:
+def _merge_by_heap(symbols: list[str], rank: dict[str, float]) -> list[str]:
     """The same merges in n log n, for the pasted line without a single space."""
     after = [*range(1, len(symbols)), -1]
     before = [*range(-1, len(symbols) - 1)]
-    heap: list[tuple[int, int, str]] = []
+    heap: list[tuple[float, int, str]] = []
 
     def propose(left: int, right: int) -> None:
         if left >= 0 and right >= 0 and (merged := symbols[left] + symbols[right]) in rank:
