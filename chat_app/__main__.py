@@ -13,7 +13,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
-from chat_app import __version__, housekeeping, language, places
+from chat_app import __version__, housekeeping, language, packed, places
 from chat_app.errors import BoxError, NoMind, OutputClosed, ProcessorTooOld, ProgramBroke, UsageError
 from chat_app.language import OPTIONS
 from chat_app.text import printable
@@ -67,6 +67,7 @@ def _run(options: argparse.Namespace) -> int:
     if talks_to_person:
         print(f"Mind in a Box {__version__}", flush=True)
     housekeeping.start()
+    packed.unpack()
     try:
         import numpy as np  # noqa: F401
     except RuntimeError as error:  # numpy's words for a processor below its baseline
@@ -81,16 +82,15 @@ def _run(options: argparse.Namespace) -> int:
         raise NoMind(program="mind-in-a-box")
     if options.verify or options.selftest:
         return _check(path, options)
-    from chat_app.awakening import Awakening
-
-    awakening = Awakening(path)
     if talks_to_person:
+        from chat_app.awakening import Awakening
         from chat_app.terminal import Terminal
 
-        return Terminal(awakening, options.lang, lambda sampling: _settled(sampling, options)).run()
+        return Terminal(Awakening(path), options.lang, lambda sampling: _settled(sampling, options)).run()
     from chat_app import pipe
+    from chat_app.chat import Chat
 
-    chat = awakening.chat()
+    chat = Chat.with_mind(minds.open_mind(path), places.conversations())
     chat.sampling = _settled(chat.sampling, options)
     if options.prompt is not None:
         return pipe.answer_once(chat, options.prompt, options.lang)

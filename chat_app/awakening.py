@@ -45,7 +45,9 @@ class Awakening:
         try:
             self._mind = open_mind(self._path)
             self._opened.set()
-            self._chat = Chat.with_mind(self._mind, places.conversations())
+            chat = Chat.with_mind(self._mind, places.conversations())
+            chat.engine.warm_up()  # the person is still typing
+            self._chat = chat
         except Exception as error:  # noqa: BLE001 - whatever it is, the thread that waits must raise it
             self._error = error
         finally:

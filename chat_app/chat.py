@@ -37,10 +37,8 @@ class Chat:
 
     @classmethod
     def with_mind(cls, mind: Mind, folder: Path) -> Chat:
-        """Load the weights, warm them up, and be ready."""
-        engine = Engine(Weights.from_mind(mind))
-        engine.warm_up()
-        return cls(mind, engine, folder)
+        """Load the weights and be ready."""
+        return cls(mind, Engine(Weights.from_mind(mind)), folder)
 
     @property
     def system(self) -> str:
