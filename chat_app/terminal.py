@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from types import FrameType
 from typing import Final
 
@@ -105,8 +106,10 @@ class Terminal:
         return True
 
     def _stream(self, chat: Chat, answer: Answer) -> None:
+        # What is continued is shown again, so that the two read as one text, even within a word.
+        before = [] if chat.mind.can_chat else [chat.conversation.turns[-1].content]
         with _interrupt_cancels(answer):
-            _write_wrapped(answer)
+            _write_wrapped(chain(before, answer))
         sys.stdout.write("\n")
         self._remark(commands.remarks(chat, answer, self._lang))
 

@@ -157,6 +157,17 @@ def test_commands_answer_and_errors_do_not_end_the_talk(talk: Talk, chatting: Pa
     assert len(said) == 6
 
 
+def test_a_continuation_is_shown_with_what_it_continues(talk: Talk, continuing: Path) -> None:
+    said = talk(continuing, f"Привет, дру\r{END}")
+    answers = [line for line in said.splitlines() if line.startswith("Привет, дру")]
+    assert len(answers) == 1
+    assert len(answers[0]) > len("Привет, дру")
+
+
+def test_an_answer_does_not_repeat_the_question(talk: Talk, chatting: Path) -> None:
+    assert "Как дела" not in talk(chatting, f"Как дела\r{END}")
+
+
 def test_an_empty_line_lets_a_base_mind_go_on(talk: Talk, continuing: Path) -> None:
     said = talk(continuing, f"\r\r{END}")
     assert said.count("вода, река; вода, река;") == 2
