@@ -214,7 +214,7 @@ class Run:
         What breaks off an iteration halfway is not saved: the last checkpoint stays, and is exact.
         """
         settings, state = self.settings, self.state
-        moments = {max(1, round(share * settings.max_iters)) for share in settings.sample_at}
+        moments = [max(1, round(share * settings.max_iters)) for share in settings.sample_at]
         saved = started = time.monotonic()
         before = state.seconds
         try:
@@ -224,7 +224,8 @@ class Run:
                 state.seconds = before + time.monotonic() - started
                 if state.iteration % settings.eval_interval == 0 or state.iteration == settings.max_iters:
                     self._evaluate(report)
-                if state.iteration in moments:
+                # Counted, not met: a run whose length was changed on the way must not skip one.
+                if sum(moment <= state.iteration for moment in moments) > len(state.samples):
                     self._let_write(report)
                 if time.monotonic() - saved > 60 * settings.checkpoint_minutes:
                     self.save()

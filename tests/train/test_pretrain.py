@@ -73,6 +73,14 @@ def test_it_writes_samples_at_four_moments(folder, small) -> None:
     assert any("held-out" in line for line in said)
 
 
+def test_a_run_that_is_shortened_on_the_way_skips_no_sample(folder, small) -> None:
+    grow(run_in(folder, changed(small, max_iters=1000, sample_at=(0.001, 0.01, 1.0))), 4)
+    run = run_in(folder, changed(small, max_iters=8, sample_at=(0.1, 0.25, 1.0)))
+    run.resume()
+    grow(run)
+    assert [sample["iteration"] for sample in run.state.samples] == [1, 5, 8]
+
+
 def test_a_checkpoint_of_another_recipe_is_refused(folder, small) -> None:
     run = run_in(folder, small)
     grow(run, 1)
