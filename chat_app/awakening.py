@@ -27,6 +27,11 @@ class Awakening:
         """Whether the mind is awake."""
         return self._chat is not None
 
+    def ready(self, seconds: float) -> bool:
+        """Wait no longer than so many seconds; whether the mind is awake, or has failed to wake."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
     def mind(self) -> Mind:
         """The opened mind; its weights may still be on their way."""
         self._opened.wait()

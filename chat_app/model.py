@@ -52,7 +52,6 @@ class _Room:
         self.grouped_y = self.y.reshape(c.n_kv_head, -1, c.head_dim)  # [G, R, D]
         self.scores = empty(c.n_head * c.block_size)
         self.up = empty(2 * c.n_inner if c.mlp == "swiglu" else c.n_inner)
-        self.hidden = self.up[: c.n_inner]
         self.logits = empty(c.vocab_size)
 
 

@@ -36,6 +36,7 @@ _STYLE: Final = Style(
 )
 _MARK: Final = "› "
 _LONGEST_HELD_WORD: Final = 40
+_PATIENCE: Final = 0.5  # seconds that a person waits without asking what is going on
 _ECHO: Final = 0.1  # seconds; a one-file box hears a Ctrl-C twice, from the terminal and from its outer process
 
 
@@ -78,6 +79,8 @@ class Terminal:
                 self._show("class:trouble", error.sentence(self._lang))
 
     def _awake(self) -> Chat:
+        if not self._awakening.ready(_PATIENCE):
+            self._remark([language.WAKING(self._lang)])
         chat = self._awakening.chat()
         if self._settle is not None:
             chat.sampling = self._settle(chat.sampling)

@@ -164,6 +164,16 @@ def test_a_continuation_is_shown_with_what_it_continues(talk: Talk, continuing: 
     assert len(answers[0]) > len("Привет, дру")
 
 
+def test_who_waits_for_a_large_mind_is_told_that_it_wakes(
+    talk: Talk, chatting: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert language.WAKING("ru") not in talk(chatting, f"Да\r{END}")
+    monkeypatch.setattr(Awakening, "ready", lambda *_: False)
+    said = talk(chatting, f"Да\r{END}")
+    assert language.WAKING("ru") in said
+    assert "Привет, друг!" in said
+
+
 def test_an_answer_does_not_repeat_the_question(talk: Talk, chatting: Path) -> None:
     assert "Как дела" not in talk(chatting, f"Как дела\r{END}")
 
