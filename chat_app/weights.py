@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import mmap
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -45,10 +46,7 @@ class Weights:
     def __init__(self, config: Config) -> None:
         self.config = config
         places, size = _plan(config)
-        # An anonymous mapping, not np.empty: only a mapping can ask for huge pages and be given back whole.
-        memory = mmap.mmap(-1, 4 * size)
-        if hasattr(mmap, "MADV_HUGEPAGE"):
-            memory.madvise(mmap.MADV_HUGEPAGE)
+        memory = _huge_pages(4 * size)
         self.arena = np.frombuffer(memory, np.float32)
         shapes = tensor_shapes(config)
         self.places = places
@@ -106,6 +104,19 @@ class Weights:
             if worker.error is not None:
                 raise worker.error
         return weights
+
+
+def _huge_pages(size: int) -> mmap.mmap:
+    """An anonymous mapping, in huge pages where the system grants them; np.empty cannot ask for any.
+
+    It must be private: the shared mapping that mmap makes unless told otherwise never gets them.
+    """
+    if sys.platform == "win32":
+        return mmap.mmap(-1, size)
+    memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    if hasattr(mmap, "MADV_HUGEPAGE"):
+        memory.madvise(mmap.MADV_HUGEPAGE)
+    return memory
 
 
 def _plan(config: Config) -> tuple[dict[str, int], int]:

@@ -37,7 +37,7 @@ def in_turns(count: int, **works: Callable[[], float]) -> dict[str, float]:
     times: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(count):
         for name, work in works.items():
-            time.sleep(0.01)  # OpenMP's threads spin for a while after their work, and would be in the way
+            time.sleep(0.05)  # OpenMP's threads spin for a while after their work, and would be in the way
             times[name].append(work())
     return {name: statistics.median(t) for name, t in times.items()}
 
@@ -72,7 +72,7 @@ def torch_worker(arrays: dict[str, np.ndarray], connection: Connection) -> None:
 
 
 def decode_and_prefill(weights: Weights, arrays: dict[str, np.ndarray]) -> dict[str, float]:
-    """Speeds of both engines; every turn is a few tokens in a row, as when writing."""
+    """Speeds of both engines; every turn is a sentence of tokens, as when writing."""
     here, there = multiprocessing.get_context("spawn").Pipe()
     worker = multiprocessing.get_context("spawn").Process(target=torch_worker, args=(arrays, there), daemon=True)
     worker.start()
@@ -94,10 +94,10 @@ def decode_and_prefill(weights: Weights, arrays: dict[str, np.ndarray]) -> dict[
     for context in (64, 1000):
         for side in (ours, theirs):
             side(0, prompt[:context], 1)
-        times = in_turns(9, ours=lambda c=context: ours(c, [5], 8), torch=lambda c=context: theirs(c, [5], 8))
+        times = in_turns(5, ours=lambda c=context: ours(c, [5], 40), torch=lambda c=context: theirs(c, [5], 40))
         result[f"decode_{context}_tokens_per_second"] = 1 / times["ours"]
         result[f"decode_{context}_torch_tokens_per_second"] = 1 / times["torch"]
-    times = in_turns(5, ours=lambda: ours(0, prompt[:512], 2), torch=lambda: theirs(0, prompt[:512], 2))
+    times = in_turns(5, ours=lambda: ours(0, prompt[:512], 4), torch=lambda: theirs(0, prompt[:512], 4))
     here.send(None)
     worker.join()
     return result | {"prefill_512_seconds": times["ours"], "prefill_512_torch_seconds": times["torch"]}
