@@ -72,7 +72,7 @@ def box(session: nox.Session) -> None:
 @nox.session(default=False)
 def smoke(session: nox.Session) -> None:
     """Run every box of dist/ as a friend would, and say where it is."""
-    session.install(*group("smoke"), "-e", ".")
+    session.install(*group("test-app"), "-e", ".")
     session.run("pytest", "tests/box")  # without posargs, which choose a packer or a mind for `box`
     session.run("python", "build/contents.py")
 

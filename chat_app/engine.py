@@ -57,7 +57,7 @@ class Engine:
         self.weights = weights
         self.config = weights.config
         self.cache = Cache(weights.config)
-        self.threads = Threads(max((layer.c_up for layer in weights.h), key=lambda matrix: matrix.size))
+        self.threads = Threads(weights.h[0].c_up)
 
     def warm_up(self) -> None:
         """Touch every weight once, so that the first token does not pay for the first visit, and know its time."""

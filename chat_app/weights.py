@@ -23,7 +23,6 @@ from chat_app.mind import Mind
 
 _CHUNK: Final = 1 << 16  # numbers widened at a time: 256 kB, well within a core's cache
 _ALIGN: Final = 16  # numbers: a cache line
-_LAYER_FUSED: Final = {"attn.c_qkv": ("attn.c_q", "attn.c_k", "attn.c_v"), "mlp.c_up": ("mlp.c_gate", "mlp.c_fc")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +120,10 @@ def _huge_pages(size: int) -> mmap.mmap:
 
 def _plan(config: Config) -> tuple[dict[str, int], int]:
     """Where each tensor starts in the arena, in numbers; those that are multiplied as one stand without a gap."""
-    followers = {name for names in _LAYER_FUSED.values() for name in names[1:]}
+    followers = {"attn.c_k", "attn.c_v"} | ({"mlp.c_fc"} if config.mlp == "swiglu" else set())
     places, end = {}, 0
     for name, shape in tensor_shapes(config).items():
-        short = name.removesuffix(".weight").split(".", 2)[-1]
-        follows = short in followers and (short != "mlp.c_fc" or config.mlp == "swiglu")
-        if not follows:
+        if name.removesuffix(".weight").split(".", 2)[-1] not in followers:
             end = -(-end // _ALIGN) * _ALIGN
         places[name] = end
         end += math.prod(shape)
