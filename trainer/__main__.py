@@ -16,7 +16,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from trainer import export as export_stage
 from trainer import tokens as tokens_stage
 from trainer import vocabulary as vocabulary_stage
-from trainer.corpora import documents
+from trainer.corpora import gather
+from trainer.corpora.gather import with_texts
 from trainer.errors import GrowError, StageError
 from trainer.pretrain import Run
 from trainer.recipe import Recipe, find, load
@@ -42,8 +43,10 @@ def _open(name: str, changes: list[str], out: Path | None) -> tuple[Recipe, Path
 def corpus(name: Name, text: Text = [], change: Set = [], out: Out = None) -> None:  # noqa: B006
     """Gather and normalise the text, and hold a part of it out."""
     recipe, folder = _open(name, change, out)
-    sizes = documents.gather(recipe.corpus, tuple(text), folder)
-    rich.print(f"corpus: {sizes['train']:,} characters to learn from, {sizes['val']:,} held out")
+    sizes = gather.gather(with_texts(recipe.corpus, text), folder)
+    for part, found in sizes.items():
+        for source, size in found.items():
+            rich.print(f"corpus: {part} {source}: {size.documents:,} documents, {size.characters:,} characters")
 
 
 @app.command()
@@ -59,8 +62,10 @@ def tokens(name: Name, change: Set = [], out: Out = None) -> None:  # noqa: B006
     """Encode the corpus."""
     _, folder = _open(name, change, out)
     counts = tokens_stage.make(vocabulary_stage.load(folder), folder)
-    for part, count in counts.items():
-        rich.print(f"tokens: {part} {count.tokens:,}, {count.characters / count.tokens:.2f} characters a token")
+    for part, found in counts.items():
+        for source, count in found.items():
+            ratio = count.characters / count.tokens
+            rich.print(f"tokens: {part} {source}: {count.tokens:,}, {ratio:.2f} characters a token")
 
 
 @app.command()

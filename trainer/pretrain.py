@@ -22,6 +22,7 @@ from chat_app import tokenizer as tokenizer_module
 from chat_app.config import Config
 from chat_app.tokenizer import Pieces
 from trainer import tokens
+from trainer.batches import Batches
 from trainer.errors import StageError
 from trainer.files import replacing
 from trainer.model import Transformer
@@ -81,14 +82,17 @@ class Run:
         self.settings, self.folder, self.device = recipe.pretrain, folder, device
         self.config = recipe.model.config(len(pieces.pieces))
         self.tokenizer = tokenizer_module.from_dict(pieces.to_dict())
-        self.train_ids, _ = tokens.load(folder, "train")
-        self.val_ids, self.val_counts = tokens.load(folder, "val")
-        for part, ids in (("train", self.train_ids), ("validation", self.val_ids)):
-            if len(ids) <= self.config.block_size:
-                raise StageError(
-                    f"The {part} text has {len(ids)} tokens, and one sequence takes {self.config.block_size + 1}: "
-                    "give more text, or a smaller block_size."
-                )
+        val = tokens.load(folder, "val")
+        self.val_ids, self.val_counts = val.ids, val.total
+        if len(self.val_ids) <= self.config.block_size:
+            raise StageError(
+                f"The validation text has {len(self.val_ids)} tokens, and one sequence takes "
+                f"{self.config.block_size + 1}: give more text, or a smaller block_size."
+            )
+        size = self.settings.batch_size * self.settings.gradient_accumulation
+        self.batches = Batches(
+            tokens.load(folder, "train"), recipe.corpus.sources, self.config.block_size, size, self.settings.seed
+        )
         torch.manual_seed(self.settings.seed)
         self.model = Transformer(self.config, self.settings.dropout).to(device)
         self.optimizers = make_optimizers(self.model, self.settings)
@@ -100,26 +104,23 @@ class Run:
         """bf16, which both CUDA and recent CPUs multiply several times faster than fp32."""
         return torch.autocast(self.device.split(":")[0], torch.bfloat16)
 
-    def batch(self, iteration: int, micro: int) -> tuple[Tensor, Tensor]:
-        """(ids, targets), each [B, T], at random places of the training text."""
-        chance = np.random.default_rng((self.settings.seed, iteration, micro))
-        starts = chance.integers(0, len(self.train_ids) - self.config.block_size, self.settings.batch_size)
-        return self._windows(self.train_ids, starts)
-
-    def _windows(self, ids: np.ndarray, starts: np.ndarray) -> tuple[Tensor, Tensor]:
+    def _windows(self, ids: np.ndarray, starts: np.ndarray) -> np.ndarray:
         size = self.config.block_size + 1
-        rows = np.stack([ids[s : s + size] for s in starts]).astype(np.int64)  # [B, T + 1]
-        whole = torch.from_numpy(rows).to(self.device)
-        return whole[:, :-1], whole[:, 1:]
+        return np.stack([ids[s : s + size] for s in starts]).astype(np.int64)  # [B, T + 1]
+
+    def _loss(self, windows: np.ndarray) -> Tensor:
+        """Mean nats a token of windows [B, T + 1]."""
+        whole = torch.from_numpy(windows).to(self.device)
+        with self.autocast():
+            return self.model(whole[:, :-1], whole[:, 1:])
 
     def step(self) -> float:
         """One iteration: forward, backward, update. The mean loss in nats a token."""
         settings, total = self.settings, 0.0
         self.model.train()
-        for micro in range(settings.gradient_accumulation):
-            ids, targets = self.batch(self.state.iteration, micro)
-            with self.autocast():
-                loss = self.model(ids, targets) / settings.gradient_accumulation
+        windows = self.batches.batch(self.state.iteration, settings.cooldown_start)
+        for micro in np.split(windows, settings.gradient_accumulation):
+            loss = self._loss(micro) / settings.gradient_accumulation
             loss.backward()
             total += loss.item()
         if not math.isfinite(total):
@@ -148,12 +149,8 @@ class Run:
         every = np.arange(0, last + 1, size)
         if sequences is not None and sequences < len(every):
             every = np.linspace(0, last, sequences).astype(np.int64)
-        losses = []
-        for chunk in np.array_split(every, -(-len(every) // self.settings.batch_size)):
-            ids, targets = self._windows(self.val_ids, chunk)
-            with self.autocast():
-                losses.append(self.model(ids, targets).item() * len(chunk))
-        return sum(losses) / len(every)
+        chunks = np.array_split(every, -(-len(every) // self.settings.batch_size))
+        return sum(self._loss(self._windows(self.val_ids, chunk)).item() * len(chunk) for chunk in chunks) / len(every)
 
     @torch.no_grad()
     def sample(self, prompt: str, length: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
 
@@ -50,17 +50,38 @@ class Librus(Section):
         return self
 
 
-class Corpus(Section):
-    """Where the text comes from. `text` are files or folders, also given on the command line."""
+class Source(Section):
+    """One kind of text. `text` are files or folders; the command line adds to them (`--text NAME=PATH`)."""
 
     text: tuple[str, ...] = ()
     librus: Librus = Librus()
     generated_documents: int = Field(default=0, ge=0)
     clean: bool | None = None
     """Remove editors' notes and the like; if not given, from lib.ru's works but not from `text`."""
+    weight: PositiveFloat | None = None
+    """This source's share of every batch, beside the others' weights; if not given, its share of the tokens."""
+    cooldown_weight: PositiveFloat | None = None
+    """The same during the cooldown, when the best text teaches most; `weight` if not given."""
+
+
+class Corpus(Section):
+    """Where the text comes from, and how it is prepared."""
+
+    sources: dict[str, Source] = Field(min_length=1)
     yo_to_e: bool = True
     val_fraction: float = Field(default=0.1, gt=0, lt=1)
+    """Held out of every source, by whole documents."""
     seed: int = 0
+
+    @model_validator(mode="after")
+    def _weighted(self) -> Corpus:
+        weighted = [name for name, source in self.sources.items() if source.weight]
+        if weighted and len(weighted) < len(self.sources):
+            missing = next(name for name in self.sources if name not in weighted)
+            raise ValueError(f"sources.{missing}.weight is missing: give a weight to every source or to none")
+        if not weighted and any(source.cooldown_weight for source in self.sources.values()):
+            raise ValueError("cooldown_weight needs a weight beside it, for every source")
+        return self
 
 
 class Vocabulary(Section):
@@ -133,6 +154,11 @@ class Pretrain(Section):
     sample_tokens: PositiveInt = 200
     seed: int = 1337
 
+    @property
+    def cooldown_start(self) -> int:
+        """The first iteration of the cooldown; `max_iters` where the schedule has none."""
+        return self.max_iters - (int(self.cooldown * self.max_iters) if self.schedule == "wsd" else 0)
+
 
 class Export(Section):
     """What the mind takes along besides its weights."""
@@ -197,14 +223,18 @@ def load(path: Path, changes: tuple[str, ...] = ()) -> Recipe:
 
 def _apply(values: dict[str, Any], change: str) -> None:
     key, equals, text = change.partition("=")
-    section, dot, name = key.strip().partition(".")
-    if not (equals and dot and name):
+    *sections, name = key.strip().split(".")
+    if not (equals and sections and all(sections) and name):
         raise RecipeError(f"--set {change}: write section.key=value, as in pretrain.max_iters=1000.")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         value = text.strip()
-    values.setdefault(section, {})[name] = value
+    for section in sections:
+        values = values.setdefault(section, {})
+        if not isinstance(values, dict):
+            raise RecipeError(f"--set {change}: {section} is a value, not a section.")
+    values[name] = value
 
 
 def _explain(error: ValidationError) -> str:
@@ -212,15 +242,19 @@ def _explain(error: ValidationError) -> str:
     first = error.errors()[0]
     where = ".".join(map(str, first["loc"])) or "the recipe"
     if first["type"] == "extra_forbidden":
-        section: type[BaseModel] = Recipe
-        for part in first["loc"][:-1]:
-            annotation = section.model_fields[str(part)].annotation
-            assert isinstance(annotation, type)
-            section = annotation
-        return f"{where} is not a key{_nearest(str(first['loc'][-1]), sorted(section.model_fields))}."
+        return f"{where} is not a key{_nearest(str(first['loc'][-1]), _keys(first['loc'][:-1]))}."
     if first["type"] == "missing":
         return f"{where} is missing."
     return f"{where}: {first['msg']} (got {first['input']!r})." if first["loc"] else f"{first['msg']}."
+
+
+def _keys(place: tuple[int | str, ...]) -> list[str]:
+    """The keys that a section knows."""
+    section: Any = Recipe
+    for part in place:
+        # In a table of sections (corpus.sources) the part is a name that the maker chose.
+        section = section.model_fields[str(part)].annotation if isinstance(section, type) else get_args(section)[1]
+    return sorted(section.model_fields)
 
 
 def _nearest(name: str, known: list[str]) -> str:

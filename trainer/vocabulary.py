@@ -15,25 +15,21 @@ from chat_app.tokenizer import CONTROL, NORMAL, UNKNOWN, Pieces
 from trainer.errors import CorpusError, StageError
 from trainer.files import replacing
 from trainer.recipe import Vocabulary
+from trainer.tokens import rows
 
 UNK = "<unk>"
 LONGEST_LINE = 4000  # characters; SentencePiece skips lines above 4192 bytes unless told otherwise
 
 
-def texts(folder: Path, part: str) -> Iterator[str]:
-    """The documents of one part of the corpus."""
-    path = folder / f"{part}.jsonl"
-    if not path.exists():
-        raise StageError(f"There is no {path}: run the corpus stage first.")
-    with path.open("rb") as file:
-        for line in file:
-            yield orjson.loads(line)["text"]
+def texts(folder: Path) -> Iterator[str]:
+    """The documents to learn from."""
+    return (row["text"] for row in rows(folder, "train"))
 
 
 def characters(vocabulary: Vocabulary, folder: Path, yo_to_e: bool) -> Pieces:
     """One piece a character of the training part, in code point order after the unknown and the marks."""
     counts: Counter[str] = Counter()
-    for text in texts(folder, "train"):
+    for text in texts(folder):
         counts.update(text)
     kept = sorted(c for c, n in counts.items() if n >= vocabulary.min_count)
     pieces = (UNK, *vocabulary.marks, *kept)
@@ -89,10 +85,10 @@ def from_sentencepiece(model: bytes, yo_to_e: bool) -> Pieces:
 
 def _lines(vocabulary: Vocabulary, folder: Path) -> Iterator[str]:
     """Lines of the training part, thinned evenly to about `sample_characters`."""
-    total = sum(len(text) for text in texts(folder, "train"))
+    total = sum(len(text) for text in texts(folder))
     step = max(1, -(-total // vocabulary.sample_characters))
     number = 0
-    for text in texts(folder, "train"):
+    for text in texts(folder):
         for line in text.split("\n"):
             number += 1
             if number % step == 0:

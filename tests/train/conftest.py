@@ -8,10 +8,10 @@ import pytest
 
 from trainer import recipe as recipes
 from trainer import tokens, vocabulary
-from trainer.corpora import documents
+from trainer.corpora.gather import gather
 
 SMALL = (
-    "corpus.generated_documents=200", "vocabulary.vocab_size=340", "model.n_layer=1", "model.n_embd=32",
+    "corpus.sources.stories.generated_documents=200", "vocabulary.vocab_size=340", "model.n_layer=1", "model.n_embd=32",
     "model.n_head=2", "model.n_kv_head=1", "model.n_inner=48",
     "model.block_size=32", "pretrain.batch_size=4", "pretrain.max_iters=12",
     "pretrain.eval_interval=4", "pretrain.eval_sequences=8", "pretrain.warmup_iters=2", "pretrain.dropout=0.1",
@@ -28,7 +28,7 @@ def small() -> recipes.Recipe:
 def prepared(small, tmp_path_factory) -> Path:
     """A folder in which corpus, vocabulary and tokens have run."""
     folder = tmp_path_factory.mktemp("prepared")
-    documents.gather(small.corpus, (), folder)
+    gather(small.corpus, folder)
     pieces = vocabulary.make(small.vocabulary, folder, small.corpus.yo_to_e)
     tokens.make(pieces, folder)
     return folder

@@ -14,9 +14,10 @@ import pytest
 from rich.console import Console
 
 from chat_app.text import normalise
-from trainer.corpora import apparatus, documents, letters, sections, within_lines
+from trainer.corpora import apparatus, letters, sections, within_lines
 from trainer.corpora.cleaning import CLEANERS, Report, clean
-from trainer.recipe import Corpus
+from trainer.corpora.gather import gather
+from trainer.recipe import Corpus, Source
 
 WORKS = sorted((Path(__file__).parent / "apparatus").glob("*.txt"))
 UNSEEN = 14
@@ -320,6 +321,7 @@ def test_the_recipe_decides_what_is_cleaned(tmp_path, capsys) -> None:
         (tmp_path / "in").mkdir(exist_ok=True)
         (tmp_path / "in" / f"{i}.txt").write_text(f"{i} раз. {text}", "utf-8")
     for wish, kept in ((None, True), (False, True), (True, False)):
-        documents.gather(Corpus(clean=wish, val_fraction=0.3), (str(tmp_path / "in"),), tmp_path / "out")
+        source = Source(text=(str(tmp_path / "in"),), clean=wish)
+        gather(Corpus(sources={"works": source}, val_fraction=0.3), tmp_path / "out")
         assert ("ПРИМЕЧАНИЯ" in (tmp_path / "out" / "train.jsonl").read_text("utf-8")) == kept
         assert ("Editors' apparatus" in capsys.readouterr().out) == (wish is True)

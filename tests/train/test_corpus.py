@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import itertools
 import tracemalloc
 from pathlib import Path
 
@@ -11,14 +12,18 @@ import pytest
 
 from chat_app import tokenizer as tokenizers
 from trainer import tokens, vocabulary
-from trainer.corpora import documents
+from trainer.corpora import gather as gathering
 from trainer.corpora.documents import read
 from trainer.errors import CorpusError, StageError
-from trainer.recipe import Corpus, Vocabulary
+from trainer.recipe import Corpus, Source, Vocabulary
+
+
+def corpus_of(*texts: Path, **options) -> Corpus:
+    return Corpus(sources={"works": Source(text=tuple(map(str, texts)))}, **options)
 
 
 def gather(folder: Path, *texts: Path, **options) -> dict[str, list[dict]]:
-    documents.gather(Corpus(**options), tuple(map(str, texts)), folder)
+    gathering.gather(corpus_of(*texts, **options), folder)
     return {
         part: [orjson.loads(line) for line in (folder / f"{part}.jsonl").read_bytes().splitlines()]
         for part in ("train", "val")
@@ -101,7 +106,7 @@ def test_a_corpus_is_gathered_one_work_at_a_time(tmp_path) -> None:
         for i in range(200):
             file.write(orjson.dumps({"text": f"{i} " + "слово " * 20_000}) + b"\n")  # 48 MB in all
     tracemalloc.start()
-    documents.gather(Corpus(), (str(path),), tmp_path / "out")
+    gathering.gather(corpus_of(path), tmp_path / "out")
     assert tracemalloc.get_traced_memory()[1] < 10_000_000
     tracemalloc.stop()
 
@@ -124,11 +129,14 @@ def test_rare_characters_become_the_unknown_one(tmp_path) -> None:
 def test_token_files_hold_what_the_tokenizer_says(prepared, small) -> None:
     pieces = vocabulary.load(prepared)
     tokenizer = tokenizers.from_dict(pieces.to_dict())
-    ids, counts = tokens.load(prepared, "val")
-    texts = list(vocabulary.texts(prepared, "val"))
+    found = tokens.load(prepared, "val")
+    texts = [row["text"] for row in tokens.rows(prepared, "val")]
     expected = [i for text in texts for i in [tokenizer.bos_id, *tokenizer.encode(text)]]
-    assert ids.tolist() == expected
-    assert counts == tokens.Counts(len(expected), sum(map(len, texts)), sum(len(t.encode()) for t in texts))
+    assert found.ids.tolist() == expected
+    size = sum(len(t.encode()) for t in texts)
+    assert found.counts == {"stories": tokens.Counts(len(texts), len(expected), sum(map(len, texts)), size)}
+    first, second = found.starts[:2]
+    assert found.ids[first:second].tolist() == [tokenizer.bos_id, *tokenizer.encode(texts[0])]
 
 
 def test_a_stage_out_of_order_says_which_one_is_missing(tmp_path, small) -> None:
@@ -142,6 +150,7 @@ def test_a_stage_out_of_order_says_which_one_is_missing(tmp_path, small) -> None
 
 def test_token_files_that_were_cut_are_noticed(prepared, tmp_path) -> None:
     (tmp_path / "tokens.json").write_bytes((prepared / "tokens.json").read_bytes())
+    (tmp_path / "train.starts.bin").write_bytes((prepared / "train.starts.bin").read_bytes())
     (tmp_path / "train.bin").write_bytes((prepared / "train.bin").read_bytes()[:-10])
     with pytest.raises(StageError, match="run the tokens stage again"):
         tokens.load(tmp_path, "train")
@@ -151,3 +160,41 @@ def test_a_vocabulary_larger_than_the_text_can_give_is_a_sentence(prepared, tmp_
     with pytest.raises(CorpusError, match="SentencePiece cannot make 60000 pieces"):
         vocabulary.make(Vocabulary(kind="bpe", vocab_size=60000), prepared, yo_to_e=True)
     assert np.fromfile(prepared / "train.bin", np.uint16).size
+
+
+def test_a_dialogue_becomes_lines_of_speech(tmp_path) -> None:
+    (tmp_path / "talk.jsonl").write_bytes(orjson.dumps({"src": "plays", "turns": ["Кто там? ", "Почта."]}))
+    assert [document.text for document in read(tmp_path / "talk.jsonl")] == ["— Кто там?\n— Почта."]
+
+
+def test_sources_stand_one_after_another_and_each_gives_to_both_parts(tmp_path) -> None:
+    for name in ("prose", "talk"):
+        rows = [{"text": f"{name} {i} " + "слово " * 30} for i in range(20)]
+        (tmp_path / f"{name}.jsonl").write_bytes(b"\n".join(map(orjson.dumps, rows)))
+    corpus = gathering.with_texts(
+        Corpus(sources={"prose": Source(), "talk": Source()}, val_fraction=0.2),
+        [str(tmp_path / "prose.jsonl"), f"talk={tmp_path / 'talk.jsonl'}"],
+    )
+    sizes = gathering.gather(corpus, tmp_path / "out")
+    for part in ("train", "val"):
+        rows = [orjson.loads(line) for line in (tmp_path / "out" / f"{part}.jsonl").read_bytes().splitlines()]
+        assert [name for name, _ in itertools.groupby(row["source"] for row in rows)] == ["prose", "talk"]
+        assert all(row["text"].startswith(row["source"]) for row in rows)
+        assert sizes[part]["talk"].documents == sum(row["source"] == "talk" for row in rows)
+
+
+def test_what_was_held_out_stays_held_out_when_the_corpus_grows(tmp_path) -> None:
+    rows = [{"text": f"Рассказ {i}. " + "Слова " * 50} for i in range(60)]
+    held = []
+    for count in (40, 60):
+        (tmp_path / "many.jsonl").write_bytes(b"\n".join(map(orjson.dumps, rows[:count])))
+        held.append({row["text"] for row in gather(tmp_path / "out", tmp_path / "many.jsonl")["val"]})
+    assert len(held[0]) == 4
+    assert len(held[0] & held[1]) >= 3 - 1
+
+
+def test_two_works_give_one_to_each_part(tmp_path) -> None:
+    for seed in range(8):
+        (tmp_path / "two.jsonl").write_bytes(b'{"text": "one"}\n{"text": "the other, longer one"}')
+        parts = gather(tmp_path / "out", tmp_path / "two.jsonl", val_fraction=0.9, seed=seed)
+        assert [len(rows) for rows in parts.values()] == [1, 1]

@@ -146,7 +146,7 @@ def test_a_full_disk_is_a_sentence(tmp_path, monkeypatch, capsys) -> None:
     def full(*_args, **_options):
         raise OSError(28, "No space left on device", "train.jsonl")
 
-    monkeypatch.setattr("trainer.corpora.documents.gather", full)
+    monkeypatch.setattr("trainer.corpora.gather.gather", full)
     monkeypatch.setattr(sys, "argv", ["trainer", "corpus", "tiny", "--out", str(tmp_path)])
     with pytest.raises(SystemExit) as caught:
         main()

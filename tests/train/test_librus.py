@@ -10,10 +10,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from trainer.corpora import documents, librus
+from trainer.corpora import librus
 from trainer.corpora.crawler import Crawler, _retry_after
+from trainer.corpora.gather import gather
 from trainer.errors import CorpusError, RecipeError
-from trainer.recipe import Corpus, Librus, find, load
+from trainer.recipe import Corpus, Librus, Source, find, load
 
 AUTHOR = """<html><head><title>Вязов Пётр Ильич. Сочинения</title></head><body>
 <h3>Вязов Пётр Ильич:<br><font color="#cc5555">Сочинения</font></h3>
@@ -375,10 +376,10 @@ def test_what_is_no_address_is_a_sentence(library, crawler) -> None:
 
 
 def test_a_recipe_without_a_contact_is_refused() -> None:
-    with pytest.raises(RecipeError, match=r"corpus\.librus: .*contact is empty"):
-        load(find("tiny"), ('corpus.librus={pages=["http://az.lib.ru/c/chehow_a_p/"]}',))
-    with pytest.raises(RecipeError, match=r"corpus\.librus\.contakt is not a key; did you mean contact"):
-        load(find("tiny"), ('corpus.librus={contakt="me"}',))
+    with pytest.raises(RecipeError, match=r"corpus\.sources\.stories\.librus: .*contact is empty"):
+        load(find("tiny"), ('corpus.sources.stories.librus={pages=["http://az.lib.ru/c/chehow_a_p/"]}',))
+    with pytest.raises(RecipeError, match=r"librus\.contakt is not a key; did you mean contact"):
+        load(find("tiny"), ('corpus.sources.stories.librus={contakt="me"}',))
 
 
 def test_a_recipes_library_goes_into_the_corpus_without_its_notes(library, tmp_path, capsys) -> None:
@@ -388,7 +389,7 @@ def test_a_recipes_library_goes_into_the_corpus_without_its_notes(library, tmp_p
     library.put("/w/noted.shtml", WORK.replace("</div>", notes))
     pages = tuple(f"{library.url}/w/{name}.shtml" for name in ("noted", "text_0020"))
     settings = Librus(pages=pages, contact="me@example.org", cache=str(tmp_path / "cache"), delay=0.2)
-    documents.gather(Corpus(librus=settings, val_fraction=0.5), (), tmp_path)
+    gather(Corpus(sources={"library": Source(librus=settings)}, val_fraction=0.5), tmp_path)
     gathered = b"".join((tmp_path / f"{part}.jsonl").read_bytes() for part in ("train", "val")).decode()
     assert gathered.count("Вязов Пётр Ильич") == 2
     assert "Шумело колесо." in gathered

@@ -122,15 +122,6 @@ def test_a_text_shorter_than_a_sequence_is_a_sentence(folder, small) -> None:
         run_in(folder, recipe)
 
 
-def test_batches_depend_on_seed_and_iteration_alone(folder, small) -> None:
-    one, other = run_in(folder, small), run_in(folder, small)
-    one.batch(0, 0)
-    assert torch.equal(one.batch(3, 0)[0], other.batch(3, 0)[0])
-    assert not torch.equal(one.batch(3, 0)[0], one.batch(4, 0)[0])
-    ids, targets = one.batch(3, 0)
-    assert torch.equal(ids[:, 1:], targets[:, :-1])
-
-
 def test_the_rate_warms_up_and_comes_down() -> None:
     cosine = Pretrain(schedule="cosine", warmup_iters=100, lr_decay_iters=2000, max_iters=5000, min_lr_ratio=0.1)
     assert learning_rate_ratio(cosine, 0) == pytest.approx(1 / 101)

@@ -1,0 +1,109 @@
+"""Which windows of the training text make which batch. Knows the token files; a pure function of seed and iteration.
+
+Every source is read to its end before any of it comes again. Each time round, its documents stand in a new order,
+are cut into windows at new places, and the windows are shuffled: neighbours in a batch come from all over the corpus.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+
+from trainer.errors import StageError
+from trainer.recipe import Source
+from trainer.tokens import Tokens
+
+
+class Stream:
+    """The windows of one source, epoch after epoch."""
+
+    def __init__(self, tokens: Tokens, first: int, last: int, window: int, seed: Sequence[int]) -> None:
+        """Of documents `first` to `last` (excluded), in windows of `window` ids that overlap by one."""
+        self._ids, self._starts = tokens.ids, tokens.starts[first : last + 1]
+        self._window, self._seed = window, seed
+        self.windows = (int(self._starts[-1] - self._starts[0]) - 1) // (window - 1) - 1  # one is lost to the phase
+        self._epoch = -1
+
+    def take(self, numbers: np.ndarray) -> np.ndarray:
+        """Windows by number, int64 [len(numbers), window]; a number beyond the epoch goes on into the next."""
+        return np.stack([self._one(*divmod(int(number), self.windows)) for number in numbers])
+
+    def _one(self, epoch: int, number: int) -> np.ndarray:
+        if epoch != self._epoch:
+            self._shuffle(epoch)
+        begin = self._phase + int(self._order[number]) * (self._window - 1)
+        place = int(np.searchsorted(self._ends, begin, side="right"))  # in the stream of shuffled documents
+        parts, wanted = [], self._window
+        while wanted:
+            document = self._documents[place]
+            at = begin - int(self._ends[place - 1]) if place else begin
+            start = self._starts[document] + at
+            part = self._ids[start : min(start + wanted, self._starts[document + 1])]
+            parts.append(part)
+            wanted -= len(part)
+            begin += len(part)
+            place += 1
+        return np.concatenate(parts).astype(np.int64)
+
+    def _shuffle(self, epoch: int) -> None:
+        chance = np.random.default_rng((*self._seed, epoch))
+        self._epoch = epoch
+        self._documents = chance.permutation(len(self._starts) - 1)
+        self._ends = np.cumsum(np.diff(self._starts)[self._documents])
+        self._phase = int(chance.integers(self._window - 1))
+        self._order = chance.permutation(self.windows)
+
+
+class Batches:
+    """Batches of `size` windows, each with the same number of windows of every source, by the sources' weights."""
+
+    def __init__(self, tokens: Tokens, sources: dict[str, Source], block_size: int, size: int, seed: int) -> None:
+        """StageError where a source is too short for one window, or weighs too little for one a batch."""
+        weights = {name: sources[name].weight for name in tokens.counts}
+        firsts = np.cumsum([0, *(counts.documents for counts in tokens.counts.values())]).tolist()
+        if not all(weights.values()):  # no weights: one stream of everything
+            weights, firsts = {" and ".join(sources): 1.0}, [0, firsts[-1]]
+        self._streams = [
+            Stream(tokens, first, last, block_size + 1, (seed, number))
+            for number, (first, last) in enumerate(itertools.pairwise(firsts))
+        ]
+        self.shares = _shares(weights, size)
+        cooldown_weights = {name: source.cooldown_weight for name, source in sources.items() if source.cooldown_weight}
+        self.cooldown_shares = _shares(weights | cooldown_weights, size)
+        for name, stream, share in zip(weights, self._streams, self.shares):
+            if stream.windows < 1:
+                raise StageError(
+                    f"The training text of {name} is shorter than two sequences of block_size {block_size}: "
+                    "give more text, or a smaller block_size."
+                )
+            if not share:
+                raise StageError(f"{name} weighs too little for one sequence in a batch of {size}: raise its weight.")
+
+    def batch(self, iteration: int, cooldown_start: int) -> np.ndarray:
+        """The windows of one iteration, int64 [size, block_size + 1]; from `cooldown_start` on by cooldown_weight."""
+        early, late = min(iteration, cooldown_start), max(0, iteration - cooldown_start)
+        found = []
+        for stream, share, late_share in zip(self._streams, self.shares, self.cooldown_shares):
+            begin = early * share + late * late_share
+            count = share if iteration < cooldown_start else late_share
+            found.append(stream.take(np.arange(begin, begin + count)))
+        return np.concatenate(found)
+
+    def epochs(self, iteration: int, cooldown_start: int) -> list[float]:
+        """How often each source has been read after so many iterations."""
+        early, late = min(iteration, cooldown_start), max(0, iteration - cooldown_start)
+        shares = zip(self._streams, self.shares, self.cooldown_shares)
+        return [(early * share + late * late_share) / stream.windows for stream, share, late_share in shares]
+
+
+def _shares(weights: dict[str, float | None], size: int) -> list[int]:
+    """`size` windows divided by weight; what rounding leaves over goes to the largest remainders."""
+    total = sum(weight or 0 for weight in weights.values())
+    exact = [(weight or 0) / total * size for weight in weights.values()]
+    shares = [int(share) for share in exact]
+    by_remainder = sorted(range(len(exact)), key=lambda i: shares[i] - exact[i])
+    for i in by_remainder[: size - sum(shares)]:
+        shares[i] += 1
+    return shares
