@@ -30,6 +30,7 @@ class Config:
     norm: Norm = "layernorm"
     mlp: Mlp = "gelu"
     qk_norm: bool = False
+    bias: bool = False
     tied: bool = True
     norm_eps: float = 1e-5
     rope_theta: float = 10000.0
@@ -67,6 +68,11 @@ class Config:
     def n_kv(self) -> int:
         """Channels of all keys (or all values) of one layer."""
         return self.n_kv_head * self.head_dim
+
+    @property
+    def norm_bias(self) -> bool:
+        """Whether the norms have biases: an RMSNorm never does."""
+        return self.bias and self.norm == "layernorm"
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Config:
@@ -107,7 +113,24 @@ def tensor_shapes(config: Config) -> dict[str, tuple[int, ...]]:
             shapes[f"h.{i}.mlp.c_gate.weight"] = (n_inner, n_embd)
         shapes[f"h.{i}.mlp.c_fc.weight"] = (n_inner, n_embd)
         shapes[f"h.{i}.mlp.c_proj.weight"] = (n_embd, n_inner)
+        if config.bias:
+            shapes |= {f"h.{i}.{name}.bias": shape for name, shape in _biases(config).items()}
     shapes["ln_f.weight"] = (n_embd,)
+    if config.norm_bias:
+        shapes["ln_f.bias"] = (n_embd,)
     if not config.tied:
         shapes["lm_head.weight"] = (config.vocab_size, n_embd)
+    return shapes
+
+
+def _biases(config: Config) -> dict[str, tuple[int, ...]]:
+    """Name -> shape of the biases of one layer: one number for each output."""
+    n_embd, n_inner, n_kv = config.n_embd, config.n_inner, config.n_kv
+    shapes: dict[str, tuple[int, ...]] = {"attn.c_q": (n_embd,), "attn.c_k": (n_kv,), "attn.c_v": (n_kv,)}
+    shapes["attn.c_proj"] = (n_embd,)
+    if config.mlp == "swiglu":
+        shapes["mlp.c_gate"] = (n_inner,)
+    shapes |= {"mlp.c_fc": (n_inner,), "mlp.c_proj": (n_embd,)}
+    if config.norm_bias:
+        shapes |= {"ln_1": (n_embd,), "ln_2": (n_embd,)}
     return shapes

@@ -63,14 +63,14 @@ def forward(w: Weights, ids: list[int], cache: Cache) -> np.ndarray:
     if len(ids) == 1:
         return _decode(w, ids[0], cache)
     x = _prefill(w, ids, cache, last_only=True)  # [1, C]
-    _norm_row(w.config, x[0], w.ln_f, cache.room.normed)
+    _norm_row(w.config, x[0], w.ln_f, w.ln_f_bias, cache.room.normed)
     return np.dot(w.lm_head, cache.room.normed, out=cache.room.logits)
 
 
 def logits_everywhere(w: Weights, ids: list[int]) -> np.ndarray:
     """Logits [T, V] after each of `ids`, from an empty cache: for scoring a text."""
     x = _prefill(w, ids, Cache(w.config), last_only=False)  # [T, C]
-    logits: np.ndarray = _norm_rows(w.config, x, w.ln_f, np.empty_like(x)) @ w.lm_head.T
+    logits: np.ndarray = _norm_rows(w.config, x, w.ln_f, w.ln_f_bias, np.empty_like(x)) @ w.lm_head.T
     return logits
 
 
@@ -86,29 +86,39 @@ def _decode(w: Weights, token: int, cache: Cache) -> np.ndarray:
     if w.wpe is not None:
         x += w.wpe[position]
     for layer, K, V in zip(w.h, cache.k, cache.v):  # K, V [G, block_size, D]
-        _norm_row(c, x, layer.ln_1, room.normed)
+        _norm_row(c, x, layer.ln_1, layer.ln_1_bias, room.normed)
         np.dot(layer.c_qkv, room.normed, out=room.qkv)
+        if layer.c_qkv_bias is not None:
+            room.qkv += layer.c_qkv_bias
         _prepare_heads(w, layer, room.q, room.k, position)
         K[:, position], V[:, position] = room.k, room.v
         np.matmul(room.grouped_q, K[:, :S].transpose(0, 2, 1), out=scores)
         _softmax(scores)
         np.matmul(scores, V[:, :S], out=room.grouped_y)
         x += np.dot(layer.attn_c_proj, room.y, out=room.normed)
-        _norm_row(c, x, layer.ln_2, room.normed)
+        if layer.attn_c_proj_bias is not None:
+            x += layer.attn_c_proj_bias
+        _norm_row(c, x, layer.ln_2, layer.ln_2_bias, room.normed)
         np.dot(layer.c_up, room.normed, out=room.up)
+        if layer.c_up_bias is not None:
+            room.up += layer.c_up_bias
         x += np.dot(layer.mlp_c_proj, _activate(c, room.up), out=room.normed)
+        if layer.mlp_c_proj_bias is not None:
+            x += layer.mlp_c_proj_bias
     cache.ids.append(token)
-    _norm_row(c, x, w.ln_f, room.normed)
+    _norm_row(c, x, w.ln_f, w.ln_f_bias, room.normed)
     return np.dot(w.lm_head, room.normed, out=room.logits)
 
 
-def _norm_row(c: Config, x: np.ndarray, weight: np.ndarray, out: np.ndarray) -> None:
+def _norm_row(c: Config, x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, out: np.ndarray) -> None:
     """LayerNorm or RMSNorm of x [C] into out [C]."""
     if c.norm == "layernorm":
         np.subtract(x, np.add.reduce(x) / len(x), out=out)
         x = out
     np.multiply(x, 1 / math.sqrt(np.dot(x, x) / len(x) + c.norm_eps), out=out)
     out *= weight
+    if bias is not None:
+        out += bias
 
 
 # --- many tokens: matrices --------------------------------------------------------------------------------
@@ -129,17 +139,25 @@ def _prefill(w: Weights, ids: list[int], cache: Cache, *, last_only: bool) -> np
     up = np.empty((T, w.h[0].c_up.shape[0]), np.float32)  # [T, n_inner] or [T, 2 n_inner]
     rows = max(1, _CACHED // up.shape[1])
     for layer, K, V in zip(w.h, cache.k, cache.v):  # K, V [G, block_size, D]
-        np.dot(_norm_rows(c, x, layer.ln_1, normed), layer.c_qkv.T, out=qkv)
+        np.dot(_norm_rows(c, x, layer.ln_1, layer.ln_1_bias, normed), layer.c_qkv.T, out=qkv)
+        if layer.c_qkv_bias is not None:
+            qkv += layer.c_qkv_bias
         _prepare_heads(w, layer, q, k, slice(start, S))
         K[:, start:S], V[:, start:S] = k.transpose(1, 0, 2), v.transpose(1, 0, 2)
         if last_only and layer is w.h[-1]:  # nobody asks what the earlier positions have become
             x, q, y, normed, up = x[-1:], q[-1:], y[-1:], normed[-1:], up[-1:]
         _attend(q, K, V, S - len(q), y)
         x += np.dot(y, layer.attn_c_proj.T, out=normed)
-        np.dot(_norm_rows(c, x, layer.ln_2, normed), layer.c_up.T, out=up)
+        if layer.attn_c_proj_bias is not None:
+            x += layer.attn_c_proj_bias
+        np.dot(_norm_rows(c, x, layer.ln_2, layer.ln_2_bias, normed), layer.c_up.T, out=up)
+        if layer.c_up_bias is not None:
+            up += layer.c_up_bias
         for row in range(0, len(up), rows):
             _activate(c, up[row : row + rows])
         x += np.dot(up[:, : c.n_inner], layer.mlp_c_proj.T, out=normed)
+        if layer.mlp_c_proj_bias is not None:
+            x += layer.mlp_c_proj_bias
     cache.ids += ids
     return x
 
@@ -177,7 +195,7 @@ def _score(q: np.ndarray, K: np.ndarray, ahead: np.ndarray, out: np.ndarray) -> 
     out[:, S - n :] += ahead[:n, :n]
 
 
-def _norm_rows(c: Config, x: np.ndarray, weight: np.ndarray, out: np.ndarray) -> np.ndarray:
+def _norm_rows(c: Config, x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, out: np.ndarray) -> np.ndarray:
     """LayerNorm or RMSNorm of every row of x [T, C] into out."""
     if c.norm == "layernorm":
         mean = x @ np.full(x.shape[1], 1 / x.shape[1], np.float32)  # [T]
@@ -185,6 +203,8 @@ def _norm_rows(c: Config, x: np.ndarray, weight: np.ndarray, out: np.ndarray) ->
     size = np.einsum("tc,tc->t", x, x) / np.float32(x.shape[1])  # [T]
     np.multiply(x, (1 / np.sqrt(size + np.float32(c.norm_eps)))[:, None], out=out)
     out *= weight
+    if bias is not None:
+        out += bias
     return out
 
 

@@ -27,16 +27,22 @@ _ALIGN: Final = 16  # numbers: a cache line
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """Views into the arena. Matrices are [out, in]."""
+    """Views into the arena. Matrices are [out, in]; biases are None where the mind has none."""
 
     ln_1: np.ndarray  # [C]
+    ln_1_bias: np.ndarray | None  # [C]
     c_qkv: np.ndarray  # [C + 2 G D, C]: queries, keys, values, one below the other
+    c_qkv_bias: np.ndarray | None  # [C + 2 G D]
     q_norm: np.ndarray | None  # [D]
     k_norm: np.ndarray | None  # [D]
     attn_c_proj: np.ndarray  # [C, C]
+    attn_c_proj_bias: np.ndarray | None  # [C]
     ln_2: np.ndarray  # [C]
+    ln_2_bias: np.ndarray | None  # [C]
     c_up: np.ndarray  # [n_inner, C], or [2 n_inner, C]: the gate above c_fc
+    c_up_bias: np.ndarray | None  # [n_inner], or [2 n_inner]
     mlp_c_proj: np.ndarray  # [C, n_inner]
+    mlp_c_proj_bias: np.ndarray | None  # [C]
 
 
 class Weights:
@@ -53,6 +59,7 @@ class Weights:
         self.wte = self.tensors["wte.weight"]  # [V, C]
         self.wpe = self.tensors.get("wpe.weight")  # [block_size, C]
         self.ln_f = self.tensors["ln_f.weight"]  # [C]
+        self.ln_f_bias = self.tensors.get("ln_f.bias")  # [C]
         self.lm_head = self.wte if config.tied else self.tensors["lm_head.weight"]  # [V, C]
         self.h = [self._layer(i) for i in range(config.n_layer)]
         self.cos, self.sin = _rope_angles(config)  # [block_size, D/2] each
@@ -66,20 +73,29 @@ class Weights:
         def get(name: str) -> np.ndarray:
             return self.tensors[f"h.{i}.{name}.weight"]
 
-        up = (
-            self._view(self.places[f"h.{i}.mlp.c_gate.weight"], (2 * c.n_inner, c.n_embd))
-            if c.mlp == "swiglu"
-            else get("mlp.c_fc")
-        )
+        def bias(name: str) -> np.ndarray | None:
+            return self.tensors.get(f"h.{i}.{name}.bias")
+
+        def fused(name: str, *shape: int) -> np.ndarray:
+            return self._view(self.places[f"h.{i}.{name}"], shape)
+
+        up, n_up = ("mlp.c_gate", 2 * c.n_inner) if c.mlp == "swiglu" else ("mlp.c_fc", c.n_inner)
+        n_qkv = c.n_embd + 2 * c.n_kv
         return Layer(
             ln_1=get("ln_1"),
-            c_qkv=self._view(self.places[f"h.{i}.attn.c_q.weight"], (c.n_embd + 2 * c.n_kv, c.n_embd)),
+            ln_1_bias=bias("ln_1"),
+            c_qkv=fused("attn.c_q.weight", n_qkv, c.n_embd),
+            c_qkv_bias=fused("attn.c_q.bias", n_qkv) if c.bias else None,
             q_norm=get("attn.q_norm") if c.qk_norm else None,
             k_norm=get("attn.k_norm") if c.qk_norm else None,
             attn_c_proj=get("attn.c_proj"),
+            attn_c_proj_bias=bias("attn.c_proj"),
             ln_2=get("ln_2"),
-            c_up=up,
+            ln_2_bias=bias("ln_2"),
+            c_up=fused(f"{up}.weight", n_up, c.n_embd),
+            c_up_bias=fused(f"{up}.bias", n_up) if c.bias else None,
             mlp_c_proj=get("mlp.c_proj"),
+            mlp_c_proj_bias=bias("mlp.c_proj"),
         )
 
     @classmethod
@@ -123,7 +139,7 @@ def _plan(config: Config) -> tuple[dict[str, int], int]:
     followers = {"attn.c_k", "attn.c_v"} | ({"mlp.c_fc"} if config.mlp == "swiglu" else set())
     places, end = {}, 0
     for name, shape in tensor_shapes(config).items():
-        if name.removesuffix(".weight").split(".", 2)[-1] not in followers:
+        if name.rpartition(".")[0].split(".", 2)[-1] not in followers:
             end = -(-end // _ALIGN) * _ALIGN
         places[name] = end
         end += math.prod(shape)

@@ -34,17 +34,18 @@ def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
 
 
 class Norm(nn.Module):
-    """LayerNorm or RMSNorm, with a gain and no bias."""
+    """LayerNorm or RMSNorm, with a gain; a LayerNorm also with a bias where the config has biases."""
 
     def __init__(self, config: Config, size: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.ones(size))
+        self.bias = nn.Parameter(torch.zeros(size)) if config.norm_bias else None
         self.kind, self.eps = config.norm, config.norm_eps
 
     def forward(self, x: Tensor) -> Tensor:
         if self.kind == "rmsnorm":
             return rms_norm(x, self.weight, self.eps)
-        return F.layer_norm(x, self.weight.shape, self.weight, None, self.eps)
+        return F.layer_norm(x, self.weight.shape, self.weight, self.bias, self.eps)
 
 
 class HeadNorm(nn.Module):
@@ -65,10 +66,10 @@ class Attention(nn.Module):
     def __init__(self, config: Config, dropout: float) -> None:
         super().__init__()
         self.config, self.dropout = config, dropout
-        self.c_q = nn.Linear(config.n_embd, config.n_embd, bias=False)
-        self.c_k = nn.Linear(config.n_embd, config.n_kv, bias=False)
-        self.c_v = nn.Linear(config.n_embd, config.n_kv, bias=False)
-        self.c_proj = nn.Linear(config.n_embd, config.n_embd, bias=False)
+        self.c_q = nn.Linear(config.n_embd, config.n_embd, bias=config.bias)
+        self.c_k = nn.Linear(config.n_embd, config.n_kv, bias=config.bias)
+        self.c_v = nn.Linear(config.n_embd, config.n_kv, bias=config.bias)
+        self.c_proj = nn.Linear(config.n_embd, config.n_embd, bias=config.bias)
         if config.qk_norm:
             self.q_norm, self.k_norm = HeadNorm(config), HeadNorm(config)
 
@@ -100,9 +101,9 @@ class Mlp(nn.Module):
         self.dropout = dropout
         self.gated = config.mlp == "swiglu"
         if self.gated:
-            self.c_gate = nn.Linear(config.n_embd, config.n_inner, bias=False)
-        self.c_fc = nn.Linear(config.n_embd, config.n_inner, bias=False)
-        self.c_proj = nn.Linear(config.n_inner, config.n_embd, bias=False)
+            self.c_gate = nn.Linear(config.n_embd, config.n_inner, bias=config.bias)
+        self.c_fc = nn.Linear(config.n_embd, config.n_inner, bias=config.bias)
+        self.c_proj = nn.Linear(config.n_inner, config.n_embd, bias=config.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         hidden = F.silu(self.c_gate(x)) * self.c_fc(x) if self.gated else F.gelu(self.c_fc(x))  # [B, T, n_inner]
@@ -145,11 +146,13 @@ class Transformer(nn.Module):
         self._initialise()
 
     def _initialise(self) -> None:
-        """GPT-2's initialisation: N(0, 0.02), the layers' outputs smaller by the square root of their number."""
+        """GPT-2's initialisation: N(0, 0.02), the layers' outputs smaller by the root of their number; biases 0."""
         for name, parameter in self.named_parameters():
             if parameter.dim() == 2:
                 std = 0.02 / math.sqrt(2 * self.config.n_layer) if name.endswith("c_proj.weight") else 0.02
                 nn.init.normal_(parameter, std=std)
+            elif name.endswith("bias"):
+                nn.init.zeros_(parameter)
 
     def forward(self, ids: Tensor, targets: Tensor | None = None) -> Tensor:
         x = self.wte(ids)  # [B, T, C]

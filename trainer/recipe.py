@@ -114,6 +114,7 @@ class Model(Section):
     norm: Norm = "layernorm"
     mlp: Mlp = "gelu"
     qk_norm: bool = False
+    bias: bool = False
     tied: bool = True
     norm_eps: PositiveFloat = 1e-5
     rope_theta: PositiveFloat = 10000.0

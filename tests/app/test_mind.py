@@ -315,7 +315,7 @@ def test_the_own_box_of_nuitka_is_the_file_with_a_mind_inside(
 
 def test_every_switch_of_the_config_names_its_tensors() -> None:
     plain = tensor_shapes(minds.config(7))
-    rich = tensor_shapes(minds.config(7, position="rope", mlp="swiglu", qk_norm=True, tied=False))
+    rich = tensor_shapes(minds.config(7, position="rope", mlp="swiglu", qk_norm=True, tied=False, bias=True))
     assert "wpe.weight" in plain
     assert "wpe.weight" not in rich
     assert {
@@ -323,7 +323,13 @@ def test_every_switch_of_the_config_names_its_tensors() -> None:
         "h.0.mlp.c_gate.weight",
         "h.1.attn.q_norm.weight",
         "h.1.attn.k_norm.weight",
+        "h.1.attn.c_v.bias",
+        "h.0.mlp.c_gate.bias",
+        "h.0.ln_1.bias",
+        "ln_f.bias",
     } <= rich.keys()
+    assert not any(name.endswith("bias") for name in plain)
+    assert not {"ln_f.bias", "h.0.ln_1.bias"} & tensor_shapes(minds.config(7, norm="rmsnorm", bias=True)).keys()
     assert rich["h.0.attn.c_k.weight"] == (8, 16)
     config = minds.config(7)
     assert Config.from_dict(config.to_dict()) == config

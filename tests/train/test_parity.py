@@ -19,7 +19,13 @@ from trainer.model import Transformer
 LARGEST_DIFFERENCE = 2e-5
 SWITCHES = list(
     itertools.product(
-        ("learned", "rope"), ("layernorm", "rmsnorm"), ("gelu", "swiglu"), (False, True), (4, 2, 1), (True, False)
+        ("learned", "rope"),
+        ("layernorm", "rmsnorm"),
+        ("gelu", "swiglu"),
+        (False, True),
+        (4, 2, 1),
+        (True, False),
+        (False, True),
     )
 )
 
@@ -28,8 +34,9 @@ def grown(config: Config, seed: int = 0) -> Transformer:
     """A model with weights large enough that every part of it shows in the logits, gains that are not 1 included."""
     torch.manual_seed(seed)
     model = Transformer(config).eval()
-    for parameter in model.parameters():
-        torch.nn.init.normal_(parameter, 0.0 if parameter.dim() == 2 else 1.0, 0.06 if parameter.dim() == 2 else 0.2)
+    for name, parameter in model.named_parameters():
+        is_gain = parameter.dim() == 1 and name.endswith("weight")
+        torch.nn.init.normal_(parameter, float(is_gain), 0.06 if parameter.dim() == 2 else 0.2)
     return model
 
 
@@ -37,11 +44,11 @@ def weights_of(model: Transformer) -> Weights:
     return Weights.from_arrays(model.config, {name: tensor.numpy() for name, tensor in model.state_dict().items()})
 
 
-@pytest.mark.parametrize(("position", "norm", "mlp", "qk_norm", "n_kv_head", "tied"), SWITCHES)
-def test_logits_equal_torch_for_every_architecture(position, norm, mlp, qk_norm, n_kv_head, tied) -> None:
+@pytest.mark.parametrize(("position", "norm", "mlp", "qk_norm", "n_kv_head", "tied", "bias"), SWITCHES)
+def test_logits_equal_torch_for_every_architecture(position, norm, mlp, qk_norm, n_kv_head, tied, bias) -> None:
     config = Config(
         n_layer=3, n_head=4, n_kv_head=n_kv_head, n_embd=64, n_inner=176, block_size=48, vocab_size=131,
-        position=position, norm=norm, mlp=mlp, qk_norm=qk_norm, tied=tied,
+        position=position, norm=norm, mlp=mlp, qk_norm=qk_norm, tied=tied, bias=bias,
     )  # fmt: skip
     model = grown(config)
     weights = weights_of(model)
@@ -110,12 +117,11 @@ def test_greedy_text_equals_torch_wherever_the_margin_allows() -> None:
     assert compared > 100
 
 
-@pytest.mark.parametrize("tied", [True, False])
-def test_the_config_names_exactly_the_tensors_of_the_torch_module(tied) -> None:
-    for position, norm, mlp, qk_norm, n_kv_head, _ in SWITCHES:
+def test_the_config_names_exactly_the_tensors_of_the_torch_module() -> None:
+    for position, norm, mlp, qk_norm, n_kv_head, tied, bias in SWITCHES:
         config = Config(
             n_layer=2, n_head=4, n_kv_head=n_kv_head, n_embd=32, n_inner=48, block_size=8, vocab_size=11,
-            position=position, norm=norm, mlp=mlp, qk_norm=qk_norm, tied=tied,
+            position=position, norm=norm, mlp=mlp, qk_norm=qk_norm, tied=tied, bias=bias,
         )  # fmt: skip
         shapes = {name: tuple(tensor.shape) for name, tensor in Transformer(config).state_dict().items()}
         assert shapes == tensor_shapes(config)
