@@ -29,6 +29,8 @@ Text = Annotated[list[str], typer.Option("--text", help="A file or folder of tex
 Set = Annotated[list[str], typer.Option("--set", help="Change the recipe: section.key=value.")]
 Out = Annotated[Path | None, typer.Option("--out", help="The work folder; out/RECIPE by default.")]
 To = Annotated[Path | None, typer.Option("--to", help="Where the mind goes; OUT/RECIPE.mind by default.")]
+Folder = Annotated[Path | None, typer.Option("--to", help="The folder to write into; OUT by default.")]
+Baselines = Annotated[bool, typer.Option("--baselines", help="First compress the held-out text, to compare with.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, or auto.")]
 
 
@@ -122,6 +124,22 @@ def grow(
     tokens(name, change, out)
     pretrain(name, change, out, device)
     export(name, change, out, to)
+
+
+@app.command()
+def report(
+    name: Name, change: Set = [], out: Out = None, to: Folder = None, baselines: Baselines = False,  # noqa: B006
+) -> None:  # fmt: skip
+    """One page and one picture of a run: curves, samples over time, corpus, vocabulary."""
+    from trainer.report import baselines as compressors
+    from trainer.report import page  # matplotlib takes its time
+
+    recipe, folder = _open(name, change, out)
+    if baselines:
+        found = compressors.make(folder)
+        rich.print(f"report: bz2 needs {found['bz2']:.4f} bits a byte of the held-out text, xz {found['xz']:.4f}")
+    for path in page.make(recipe, find(name).read_text("utf-8"), folder, to or folder):
+        rich.print(f"report: {path}")
 
 
 def main() -> None:

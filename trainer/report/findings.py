@@ -1,0 +1,102 @@
+"""What a run left in its folder, as far as it got. Knows the files; knows nothing of how they will be shown.
+
+Only a stage's state is needed; a file that is missing leaves its section out.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+
+from trainer.errors import StageError
+
+STAGES = ("pretrain", "sft", "kto")  # in the order of growth
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One stage of training: the state that its last checkpoint was saved with."""
+
+    name: str
+    state: dict[str, Any]
+
+    def series(self, key: str, source: str | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """(iterations, values) of a key of the curve, or of one source, where it was measured."""
+        found = []
+        for row in self.state.get("curve") or []:
+            value = row.get(key) if source is None else (row.get(key) or {}).get(source)
+            if value is not None and math.isfinite(value):
+                found.append((row["iteration"], value))
+        points = np.array(found, np.float64).reshape(-1, 2)
+        return points[:, 0], points[:, 1]
+
+    @property
+    def sources(self) -> list[str]:
+        """The names of the sources that were measured apart."""
+        return list(dict.fromkeys(name for row in self.state.get("curve") or [] for name in row.get("sources") or {}))
+
+    @property
+    def best(self) -> dict[str, Any]:
+        """The row of the curve with the lowest held-out loss; empty before the first."""
+        rows = [row for row in self.state.get("curve") or [] if row.get("val") is not None]
+        return min(rows, key=lambda row: row["val"], default={})
+
+    def samples(self) -> dict[str, list[dict[str, Any]]]:
+        """Prompt -> what was written after it, over time."""
+        found: dict[str, list[dict[str, Any]]] = {}
+        for sample in self.state.get("samples") or []:
+            found.setdefault(sample.get("prompt") or "", []).append(sample)
+        return found
+
+    def loss_at(self, iteration: int) -> float | None:
+        """The held-out loss that was last measured up to `iteration`."""
+        iterations, losses = self.series("val")
+        place = int(np.searchsorted(iterations, iteration, side="right"))
+        return float(losses[place - 1]) if place else None
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """Everything a report is made of; what is empty was not there."""
+
+    stages: list[Stage]
+    corpus: dict[str, Any]
+    vocabulary: dict[str, Any]
+    tokens: dict[str, Any]
+    baselines: dict[str, float]
+
+    def token_counts(self, part: str) -> dict[str, int]:
+        """Tokens, characters, bytes and documents of "train" or "val", all sources together."""
+        rows = [row for row in self.tokens.get(part, {}).values() if isinstance(row, dict)]
+        return {key: sum(row.get(key, 0) for row in rows) for key in (rows[0] if rows else ())}
+
+
+def read(folder: Path) -> Findings:
+    """StageError where no stage of training has run, or a file is not what its stage writes."""
+    states = {name: _json(folder / name / "last" / "state.json") for name in STAGES}
+    if not any(states.values()):
+        raise StageError(f"There is no run in {folder} to report on: run the pretrain stage first.")
+    return Findings(
+        stages=[Stage(name, state) for name, state in states.items() if state],
+        corpus=_json(folder / "corpus.json"),
+        vocabulary=_json(folder / "vocabulary_report.json"),
+        tokens=_json(folder / "tokens.json"),
+        baselines=_json(folder / "baselines.json"),
+    )
+
+
+def _json(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    try:
+        values = orjson.loads(path.read_bytes())
+    except orjson.JSONDecodeError as error:
+        raise StageError(f"{path} is not JSON ({error}): run the stage that writes it again.") from error
+    if not isinstance(values, dict):
+        raise StageError(f"{path} is not a JSON object: run the stage that writes it again.")
+    return values
