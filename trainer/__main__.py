@@ -8,18 +8,19 @@ from types import FrameType
 from typing import Annotated
 
 import rich
-import torch
 import typer
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from trainer import export as export_stage
+from trainer import machine, ranks
+from trainer import pretrain as pretrain_stage
 from trainer import tokens as tokens_stage
 from trainer import vocabulary as vocabulary_stage
 from trainer.corpora import gather
 from trainer.corpora.gather import with_texts
-from trainer.errors import GrowError, StageError
-from trainer.pretrain import Run
+from trainer.errors import GrowError, first_line
+from trainer.loop import Run
 from trainer.recipe import Recipe, find, load
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -32,6 +33,8 @@ To = Annotated[Path | None, typer.Option("--to", help="Where the mind goes; OUT/
 Folder = Annotated[Path | None, typer.Option("--to", help="The folder to write into; OUT by default.")]
 Baselines = Annotated[bool, typer.Option("--baselines", help="First compress the held-out text, to compare with.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, or auto.")]
+Minutes = Annotated[float | None, typer.Option(help="End within so many minutes, with a checkpoint.", min=0)]
+Start = Annotated[Path | None, typer.Option("--from", help="Start from this checkpoint's folder or .mind.")]
 
 
 def _open(name: str, changes: list[str], out: Path | None) -> tuple[Recipe, Path]:
@@ -71,26 +74,28 @@ def tokens(name: Name, change: Set = [], out: Out = None) -> None:  # noqa: B006
 
 
 @app.command()
-def pretrain(name: Name, change: Set = [], out: Out = None, device: Device = "auto") -> None:  # noqa: B006
+def pretrain(
+    name: Name, change: Set = [], out: Out = None, device: Device = "auto",  # noqa: B006
+    minutes: Minutes = None, start: Start = None,
+) -> None:  # fmt: skip
     """Grow the weights; Ctrl-C stops, the same command goes on."""
     recipe, folder = _open(name, change, out)
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise StageError("There is no CUDA device here: use --device cpu, or leave --device out.")
-    run = Run(recipe, folder, vocabulary_stage.load(folder), device)
-    resumed = run.resume()
-    size = sum(p.numel() for p in run.model.parameters())
-    rich.print(
-        f"pretrain: {size / 1e6:.2f} M parameters on {device}"
-        + (f", from iteration {run.state.iteration}" if resumed else "")
-    )
-    _stop_between_iterations(run)
+    place, device = ranks.join(machine.device(device))
     columns = (TextColumn("pretrain"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns) as progress:
-        bar = progress.add_task("pretrain", total=recipe.pretrain.max_iters, completed=run.state.iteration)
-        for iteration in run.go(lambda line: progress.console.print(line, markup=False, highlight=False)):
-            progress.update(bar, completed=iteration)
+    try:
+        with Progress(*columns, disable=not place.first) as progress:
+            run = pretrain_stage.prepare(
+                recipe, folder, vocabulary_stage.load(folder), device=device, ranks=place, minutes=minutes,
+                start=start, say=lambda line: progress.console.print(line, markup=False, highlight=False),
+            )  # fmt: skip
+            state = run.state
+            run.say(f"pretrain: {state.parameters / 1e6:.2f} M parameters on {device}, iteration {state.iteration}")
+            _stop_between_iterations(run)
+            bar = progress.add_task("pretrain", total=state.max_iters, completed=state.iteration)
+            for iteration in run.go():
+                progress.update(bar, completed=iteration, total=state.max_iters)
+    finally:
+        ranks.leave()
 
 
 def _stop_between_iterations(run: Run) -> None:
@@ -116,13 +121,14 @@ def export(name: Name, change: Set = [], out: Out = None, to: To = None) -> None
 
 @app.command()
 def grow(
-    name: Name, text: Text = [], change: Set = [], out: Out = None, device: Device = "auto", to: To = None,  # noqa: B006
+    name: Name, text: Text = [], change: Set = [], out: Out = None, device: Device = "auto",  # noqa: B006
+    minutes: Minutes = None, start: Start = None, to: To = None,
 ) -> None:  # fmt: skip
     """All stages in order, from text to mind."""
     corpus(name, text, change, out)
     vocabulary(name, change, out)
     tokens(name, change, out)
-    pretrain(name, change, out, device)
+    pretrain(name, change, out, device, minutes, start)
     export(name, change, out, to)
 
 
@@ -150,9 +156,11 @@ def main() -> None:
         reason = str(error)
     except OSError as error:  # a full disk, a folder that cannot be written
         reason = f"{error.filename or 'The disk'}: {error.strerror or error}. What earlier stages wrote is intact."
-    except torch.OutOfMemoryError as error:
+    except RuntimeError as error:
+        if not machine.out_of_memory(error):
+            raise
         advice = "halve pretrain.batch_size and double its gradient_accumulation"
-        reason = f"Memory ran out ({str(error).splitlines()[0]}): {advice}."
+        reason = f"Memory ran out ({first_line(error)}): {advice}. The last checkpoint is intact."
     rich.print(f"[red]{escape(reason)}[/red]")
     raise SystemExit(2)
 

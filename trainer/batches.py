@@ -81,15 +81,16 @@ class Batches:
             if not share:
                 raise StageError(f"{name} weighs too little for one sequence in a batch of {size}: raise its weight.")
 
-    def batch(self, iteration: int, cooldown_start: int) -> np.ndarray:
-        """The windows of one iteration, int64 [size, block_size + 1]; from `cooldown_start` on by cooldown_weight."""
+    def batch(self, iteration: int, cooldown_start: int) -> tuple[np.ndarray, np.ndarray]:
+        """(ids, targets) of one iteration, int64 [size, block_size] each; in the cooldown by cooldown_weight."""
         early, late = min(iteration, cooldown_start), max(0, iteration - cooldown_start)
         found = []
         for stream, share, late_share in zip(self._streams, self.shares, self.cooldown_shares):
             begin = early * share + late * late_share
             count = share if iteration < cooldown_start else late_share
             found.append(stream.take(np.arange(begin, begin + count)))
-        return np.concatenate(found)
+        windows = np.concatenate(found)  # [size, block_size + 1]
+        return windows[:, :-1], windows[:, 1:]
 
     def epochs(self, iteration: int, cooldown_start: int) -> list[float]:
         """How often each source has been read after so many iterations."""

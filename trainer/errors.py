@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class GrowError(Exception):
-    """Base: the command line prints the sentence and exits with 1, without a traceback."""
+    """Base: the command line prints the sentence and exits with 2, without a traceback."""
 
 
 class RecipeError(GrowError):
@@ -21,3 +21,8 @@ class StageError(GrowError):
 
 class ExportError(GrowError):
     """The checkpoint cannot become a mind."""
+
+
+def first_line(error: BaseException) -> str:
+    """What a library's exception says, as short as it can be quoted: its first line, or its name if it says nothing."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

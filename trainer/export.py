@@ -4,33 +4,34 @@ from __future__ import annotations
 
 import importlib.metadata
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from chat_app import template
 from chat_app import tokenizer as tokenizer_module
 from chat_app.config import Config
 from chat_app.sampler import Sampling
 from chat_app.tokenizer import Pieces, Tokenizer
-from trainer import mind_file
+from trainer import checkpoint, mind_file, pretrain, tokens
+from trainer.checkpoint import Checkpoint
 from trainer.errors import ExportError
+from trainer.held_out import HeldOut, bits_per_byte, bits_per_character
 from trainer.model import Transformer
-from trainer.pretrain import CHECKPOINT, Run, config_of, read_checkpoint
 from trainer.recipe import Export, Recipe
 
 TOP_LOGITS = 8
 
 
 def export(recipe: Recipe, folder: Path, pieces: Pieces, path: Path) -> str:
-    """Turn the checkpoint in `folder` into the mind at `path`; return its sha256."""
-    checkpoint = read_checkpoint(folder / CHECKPOINT)
-    config = config_of(checkpoint)
+    """Turn the best checkpoint in `folder` into the mind at `path`; return its sha256."""
+    grown = checkpoint.load(folder / pretrain.STAGE / checkpoint.BEST)
+    config = Config.from_dict(grown.config)
     if config.vocab_size != len(pieces.pieces):
         raise ExportError("The vocabulary is not the one the checkpoint was grown with: run the stages again in order.")
-    weights = {name: tensor.float().numpy() for name, tensor in checkpoint["model"].items()}
+    weights = {name: tensor.float().numpy() for name, tensor in grown.model.items()}
     halves = mind_file.rounded(config, weights)
     tokenizer = tokenizer_module.from_dict(pieces.to_dict())
     model = as_shipped(config, halves)
@@ -38,7 +39,7 @@ def export(recipe: Recipe, folder: Path, pieces: Pieces, path: Path) -> str:
     return mind_file.write(
         path, config, halves, pieces,
         chat=_chat(recipe),
-        card=_card(recipe, folder, pieces, model, checkpoint),
+        card=_card(recipe, folder, model, grown),
         golden=golden,
     )  # fmt: skip
 
@@ -71,8 +72,6 @@ def golden_answer(model: Transformer, prompt: list[int], settings: Export) -> di
 
 
 def _prompt_ids(tokenizer: Tokenizer, prompt: str) -> list[int]:
-    if template.has_marks(tokenizer):
-        return template.render(tokenizer, [template.Message("user", prompt)], answer=True)[0]
     return ([] if tokenizer.bos_id is None else [tokenizer.bos_id]) + tokenizer.encode(prompt)
 
 
@@ -89,35 +88,48 @@ def _chat(recipe: Recipe) -> dict[str, Any]:
     }
 
 
-def _card(
-    recipe: Recipe, folder: Path, pieces: Pieces, model: Transformer, checkpoint: dict[str, Any]
-) -> dict[str, Any]:
+def _card(recipe: Recipe, folder: Path, model: Transformer, grown: Checkpoint) -> dict[str, Any]:
     """Who the mind is, with figures measured now on the weights that ship, over all of the held-out text."""
-    run = Run(recipe, folder, pieces, "cpu")
-    run.model = model
-    loss = run.held_out_loss()
-    state = checkpoint["state"]
+    held_out = HeldOut(tokens.load(folder, "val"), model.config.block_size)
+    losses = held_out.losses(lambda ids, targets: _loss(model, ids, targets), recipe.pretrain.batch_size)
+    loss, state = held_out.overall(losses), grown.state
     return {
         **recipe.mind.model_dump(exclude={"language"}),
         "recipe": recipe.name,
         "parameters": sum(p.numel() for p in model.parameters()),
         "figures": {
             "held_out_nats_per_token": round(loss, 4),
-            "held_out_bits_per_character": round(run.bits_per_character(loss), 4),
-            "held_out_bits_per_byte": round(run.bits_per_byte(loss), 4),
-            "held_out_characters": run.val_counts.characters,
-            "iterations": state["iteration"],
-            "tokens_seen": state["iteration"]
-            * run.settings.batch_size
-            * run.settings.gradient_accumulation
-            * run.config.block_size,
-            "hours": round(state["seconds"] / 3600, 2),
+            "held_out_bits_per_character": round(bits_per_character(loss, held_out.total), 4),
+            "held_out_bits_per_byte": round(bits_per_byte(loss, held_out.total), 4),
+            "held_out_characters": held_out.total.characters,
+            "iterations": state.iteration,
+            "tokens_seen": state.iteration * state.tokens_per_iteration,
+            "hours": round(state.seconds / 3600, 2),
         },
-        "curve": state["curve"],
-        "samples": state["samples"],
+        "held_out_bits_per_byte": {n: round(bits_per_byte(losses[n], c), 4) for n, c in held_out.counts.items()},
+        "curve": [{key: row[key] for key in ("iteration", "train", "val")} for row in state.curve],
+        "samples": moments(state.samples, recipe.pretrain.sample_prompts[:1]),
         "torch": importlib.metadata.version("torch").partition("+")[0],
         "commit": _commit(),
     }
+
+
+@torch.no_grad()
+def _loss(model: Transformer, ids: np.ndarray, targets: np.ndarray) -> float:
+    with torch.autocast("cpu", torch.bfloat16):
+        loss: float = model(torch.from_numpy(ids), torch.from_numpy(targets)).item()
+    return loss
+
+
+def moments(samples: list[dict[str, Any]], prompts: Sequence[str]) -> list[dict[str, Any]]:
+    """The samples of those prompts at four moments of growth: the first, about a tenth, a third, and the last."""
+    wanted = [sample for sample in samples if sample["prompt"] in prompts]
+    if not wanted:
+        return []
+    last = wanted[-1]["iteration"]
+    nearest = (min(wanted, key=lambda s: abs(s["iteration"] - share * last)) for share in (0, 0.1, 0.3, 1))
+    chosen = {sample["iteration"]: sample for sample in nearest}
+    return [{"iteration": iteration, "text": sample["text"]} for iteration, sample in sorted(chosen.items())]
 
 
 def _commit() -> str:

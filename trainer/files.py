@@ -1,8 +1,9 @@
-"""Writing so that nothing is ever half written: a temporary file beside the target, then a rename."""
+"""Writing so that nothing is ever half written: beside the target, then renamed."""
 
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,3 +23,35 @@ def replacing(path: Path, mode: str = "wb", **options: Any) -> Iterator[IO[Any]]
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """Give an empty folder that takes the place of `path` when the block ends well, and vanishes when it does not.
+
+    A folder cannot be renamed over another: the old one steps aside for a moment, and `recovered` finds it there.
+    """
+    before, partial = _before(path), path.with_name(f".{path.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        for file in partial.iterdir():
+            with file.open("rb+") as written:
+                os.fsync(written.fileno())
+        if path.exists():
+            shutil.rmtree(before, ignore_errors=True)
+            path.rename(before)
+        partial.rename(path)
+        shutil.rmtree(before, ignore_errors=True)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def recovered(path: Path) -> Path:
+    """Where the folder stands that `replacing_folder` wrote, even if it was killed between its two renames."""
+    return path if path.exists() or not _before(path).exists() else _before(path)
+
+
+def _before(path: Path) -> Path:
+    return path.with_name(f".{path.name}.before")

@@ -71,6 +71,10 @@ class Corpus(Section):
     yo_to_e: bool = True
     val_fraction: float = Field(default=0.1, gt=0, lt=1)
     """Held out of every source, by whole documents."""
+    near_duplicates: float = Field(default=0.8, gt=0, le=1)
+    """Of two texts at least this alike (the share of runs of three words in common) one is kept; 1: only copies go."""
+    shared_with_held_out: float = Field(default=0.25, gt=0, le=1)
+    """A text to learn from goes when at least this share of its runs of six words is held out; 1: none goes."""
     seed: int = 0
 
     @model_validator(mode="after")
@@ -124,8 +128,8 @@ class Model(Section):
         return Config(vocab_size=vocab_size, **self.model_dump())
 
 
-class Pretrain(Section):
-    """Next-token training. Sizes are in sequences, iterations and tokens; rates are peaks."""
+class Training(Section):
+    """How a stage learns. Sizes are in sequences, iterations and tokens; rates are peaks."""
 
     optimizer: Literal["adamw", "muon"] = "adamw"
     """muon: torch.optim.Muon for the layers' matrices, AdamW for embeddings and norms."""
@@ -146,19 +150,21 @@ class Pretrain(Section):
     weight_decay: float = Field(default=0.1, ge=0)
     grad_clip: float = Field(default=1.0, ge=0)
     dropout: float = Field(default=0.0, ge=0, lt=1)
+    ema: float = Field(default=0.0, ge=0, lt=1)
+    """Decay of an exponential moving average of the weights; the better of the two is kept. 0: none."""
+    bf16: bool = True
+    """Multiply in bfloat16, several times faster than fp32 on GPUs and recent CPUs; weights stay fp32."""
+    compile: bool = True
+    """torch.compile: a minute's wait, then up to twice the speed. Without a C++ compiler it goes on without."""
     eval_interval: PositiveInt = 250
     eval_sequences: PositiveInt = 200
+    patience: PositiveInt | None = None
+    """End after so many evaluations without a better held-out loss."""
     checkpoint_minutes: PositiveFloat = 5.0
-    sample_at: tuple[float, ...] = (0.02, 0.1, 0.4, 1.0)
-    """When to let the mind write for its card, as fractions of `max_iters`."""
-    sample_prompt: str = "\n"
+    sample_prompts: tuple[str, ...] = ("\n",)
+    """What the mind goes on from at every evaluation."""
     sample_tokens: PositiveInt = 200
     seed: int = 1337
-
-    @property
-    def cooldown_start(self) -> int:
-        """The first iteration of the cooldown; `max_iters` where the schedule has none."""
-        return self.max_iters - (int(self.cooldown * self.max_iters) if self.schedule == "wsd" else 0)
 
 
 class Export(Section):
@@ -186,7 +192,7 @@ class Recipe(Section):
     corpus: Corpus
     vocabulary: Vocabulary
     model: Model
-    pretrain: Pretrain
+    pretrain: Training
     export: Export
 
     @model_validator(mode="after")

@@ -15,7 +15,7 @@ SMALL = (
     "model.n_head=2", "model.n_kv_head=1", "model.n_inner=48",
     "model.block_size=32", "pretrain.batch_size=4", "pretrain.max_iters=12",
     "pretrain.eval_interval=4", "pretrain.eval_sequences=8", "pretrain.warmup_iters=2", "pretrain.dropout=0.1",
-    "pretrain.sample_tokens=8", "pretrain.sample_at=[0.1, 0.2, 0.5, 1.0]", "export.golden_tokens=6",
+    "pretrain.sample_tokens=8", "export.golden_tokens=6",
 )  # fmt: skip
 
 

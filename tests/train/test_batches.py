@@ -50,7 +50,7 @@ def test_batches_hold_each_source_by_its_weight_and_by_another_in_the_cooldown()
     sources = {"classics": Source(weight=3, cooldown_weight=1), "dialogues": Source(weight=1)}
     batches = Batches(tokens, sources, 10, 8, 0)
     assert (batches.shares, batches.cooldown_shares) == ([6, 2], [4, 4])
-    early, late = batches.batch(4, 5), batches.batch(5, 5)
+    early, late = batches.batch(4, 5)[0], batches.batch(5, 5)[0]
     assert (early[:, 0] < 4000).sum() == 6
     assert (late[:, 0] < 4000).sum() == 4
 
@@ -59,7 +59,7 @@ def test_the_cooldown_goes_on_where_the_source_stood() -> None:
     tokens = token_rows(classics=[400] * 10, dialogues=[20] * 50)
     sources = {"classics": Source(weight=3, cooldown_weight=1), "dialogues": Source(weight=1)}
     batches = Batches(tokens, sources, 10, 8, 0)
-    rows = np.concatenate([batches.batch(i, 5) for i in range(12)])
+    rows = np.concatenate([batches.batch(i, 5)[0] for i in range(12)])
     classics = [tuple(row) for row in rows if row[0] < 4000]
     assert len(set(classics)) == len(classics) == 5 * 6 + 7 * 4  # none twice
     assert batches.epochs(12, 5)[0] == pytest.approx(58 / batches._streams[0].windows)
@@ -68,7 +68,7 @@ def test_the_cooldown_goes_on_where_the_source_stood() -> None:
 def test_without_weights_all_sources_are_one_stream() -> None:
     tokens = token_rows(classics=[400] * 10, dialogues=[20] * 50)
     batches = Batches(tokens, {"classics": Source(), "dialogues": Source()}, 10, 8, 0)
-    rows = np.concatenate([batches.batch(i, 99) for i in range(60)])
+    rows = np.concatenate([batches.batch(i, 99)[0] for i in range(60)])
     assert 0.15 < (rows[:, 0] >= 4000).mean() < 0.25
 
 
@@ -76,9 +76,11 @@ def test_batches_depend_on_seed_and_iteration_alone() -> None:
     tokens = token_rows(works=[100] * 50)
     one, other, third = (Batches(tokens, {"works": Source()}, 10, 8, seed) for seed in (1, 1, 2))
     one.batch(0, 99)
-    assert np.array_equal(one.batch(700, 9999), other.batch(700, 9999))
-    assert not np.array_equal(one.batch(3, 99), one.batch(4, 99))
-    assert not np.array_equal(one.batch(3, 99), third.batch(3, 99))
+    ids, targets = one.batch(700, 9999)
+    assert np.array_equal(ids, other.batch(700, 9999)[0])
+    assert not np.array_equal(ids, one.batch(701, 9999)[0])
+    assert not np.array_equal(ids, third.batch(700, 9999)[0])
+    assert np.array_equal(ids[:, 1:], targets[:, :-1])
 
 
 def test_a_source_too_short_or_too_light_is_a_sentence() -> None:

@@ -8,25 +8,22 @@ import numpy as np
 import orjson
 import pytest
 import safetensors.numpy
-import torch
 
 from chat_app import selftest
 from chat_app.config import tensor_shapes
 from chat_app.errors import SelftestFailed
 from chat_app.mind import open_mind, verify
 from chat_app.weights import Weights
-from trainer import export, mind_file, vocabulary
+from trainer import checkpoint, export, mind_file, pretrain, vocabulary
 from trainer.__main__ import main
 from trainer.errors import ExportError
-from trainer.pretrain import CHECKPOINT, Run, read_checkpoint
 
 
 @pytest.fixture(scope="module")
 def grown(prepared, small, tmp_path_factory):
     """A folder with a checkpoint, and the mind that was exported from it."""
     folder = shutil.copytree(prepared, tmp_path_factory.mktemp("export") / "grown")
-    run = Run(small, folder, vocabulary.load(folder), "cpu")
-    for _ in run.go(lambda line: None):
+    for _ in pretrain.prepare(small, folder, vocabulary.load(folder)).go():
         pass
     export.export(small, folder, vocabulary.load(folder), folder / "small.mind")
     return folder
@@ -49,7 +46,7 @@ def test_the_selftest_notices_one_wrong_weight(grown) -> None:
 
 def test_the_weights_are_the_checkpoints_rounded_to_fp16(grown) -> None:
     mind = open_mind(grown / "small.mind")
-    for name, tensor in read_checkpoint(grown / CHECKPOINT)["model"].items():
+    for name, tensor in checkpoint.load(grown / "pretrain" / "best").model.items():
         assert np.array_equal(mind.tensor(name), tensor.numpy().astype(np.float16)), name
 
 
@@ -77,7 +74,9 @@ def test_the_card_tells_figures_and_samples(grown) -> None:
     assert figures["iterations"] == 12
     assert figures["tokens_seen"] == 12 * 4 * 32
     assert 0 < figures["held_out_bits_per_byte"] < figures["held_out_bits_per_character"] < 10
-    assert len(card["samples"]) == 4
+    assert [sample["iteration"] for sample in card["samples"]] == [4, 12]
+    assert [row["iteration"] for row in card["curve"]] == [4, 8, 12]
+    assert card["held_out_bits_per_byte"] == {"stories": figures["held_out_bits_per_byte"]}
     assert card["title"] == "Крошка"
 
 
@@ -87,9 +86,10 @@ def test_the_card_tells_figures_and_samples(grown) -> None:
 )
 def test_weights_that_fp16_cannot_hold_are_refused(grown, small, tmp_path, value, words) -> None:
     folder = shutil.copytree(grown, tmp_path / "bad")
-    checkpoint = read_checkpoint(folder / CHECKPOINT)
-    checkpoint["model"]["h.0.attn.c_k.weight"][0, 0] = value
-    torch.save(checkpoint, folder / CHECKPOINT)
+    best = folder / "pretrain" / "best"
+    grown_wrong = checkpoint.load(best)
+    grown_wrong.model["h.0.attn.c_k.weight"][0, 0] = value
+    grown_wrong.save(best)
     with pytest.raises(ExportError, match=words) as caught:
         export.export(small, folder, vocabulary.load(folder), tmp_path / "bad.mind")
     assert "h.0.attn.c_k.weight" in str(caught.value)

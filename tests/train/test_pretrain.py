@@ -2,18 +2,23 @@ from __future__ import annotations
 
 import itertools
 import math
+import os
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 
+import numpy as np
+import orjson
 import pytest
 import torch
 
 from tests.train.conftest import SMALL
-from trainer import vocabulary
+from trainer import checkpoint, export, loop, machine, optimizers, pretrain, vocabulary
 from trainer.errors import StageError
-from trainer.pretrain import CHECKPOINT, Run, learning_rate_ratio, read_checkpoint
-from trainer.recipe import Pretrain
+from trainer.loop import Run
+from trainer.recipe import Training
 
 
 @pytest.fixture
@@ -22,98 +27,207 @@ def folder(prepared, tmp_path):
     return shutil.copytree(prepared, tmp_path / "grow")
 
 
-def run_in(folder, recipe) -> Run:
-    return Run(recipe, folder, vocabulary.load(folder), "cpu")
+def run_in(folder, recipe, **options) -> Run:
+    return pretrain.prepare(recipe, folder, vocabulary.load(folder), **options)
 
 
 def changed(recipe, **values):
     return recipe.model_copy(update={"pretrain": recipe.pretrain.model_copy(update=values)})
 
 
-def grow(run: Run, iterations: int | None = None) -> list[str]:
-    said: list[str] = []
-    for _ in itertools.islice(run.go(said.append), iterations):
+def grow(run: Run, iterations: int | None = None) -> None:
+    for _ in itertools.islice(run.go(), iterations):
         pass
-    return said
+
+
+def last(folder) -> checkpoint.Checkpoint:
+    return checkpoint.load(folder / "pretrain" / "last", optimizers=True)
+
+
+def losses(run: Run) -> list[tuple[int, float, float]]:
+    return [(row["iteration"], row["train"], row["val"]) for row in run.state.curve]
+
+
+def assert_same_weights(one: Run, other: Run) -> None:
+    for name, tensor in one.model.state_dict().items():
+        assert torch.equal(tensor, other.model.state_dict()[name]), name
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])
 def test_a_resumed_run_equals_an_unbroken_one_bit_for_bit(folder, small, optimizer, tmp_path) -> None:
-    recipe = changed(small, optimizer=optimizer)
-    whole_folder = shutil.copytree(folder, tmp_path / "whole")
-    whole = run_in(whole_folder, recipe)
+    recipe = changed(small, optimizer=optimizer, ema=0.8)
+    whole = run_in(shutil.copytree(folder, tmp_path / "whole"), recipe)
     grow(whole)
-    first = run_in(folder, recipe)
-    grow(first, 5)
-    assert read_checkpoint(folder / CHECKPOINT)["state"]["iteration"] == 5
+    grow(run_in(folder, recipe), 5)
+    assert last(folder).state.iteration == 5
     torch.manual_seed(999)  # whatever happened in between
     second = run_in(folder, recipe)
-    assert second.resume()
     assert second.state.iteration == 5
     grow(second)
-    assert second.state.curve == whole.state.curve
+    assert losses(second) == losses(whole)
     assert second.state.samples == whole.state.samples
-    for name, tensor in whole.model.state_dict().items():
-        assert torch.equal(tensor, second.model.state_dict()[name]), name
+    assert_same_weights(whole, second)
+    for one, other in zip(whole.average.parameters(), second.average.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_a_run_killed_at_any_step_and_resumed_equals_an_unbroken_one(folder, small, tmp_path) -> None:
+    recipe = changed(small, checkpoint_minutes=1e-9)  # after every iteration
+    whole = run_in(shutil.copytree(folder, tmp_path / "whole"), recipe)
+    grow(whole)
+    kill = (
+        "import os, signal, sys; from pathlib import Path; from trainer import pretrain, recipe, vocabulary\n"
+        "from tests.train.conftest import SMALL; folder = Path(sys.argv[1])\n"
+        "small = recipe.load(recipe.find('tiny'), (*SMALL, 'pretrain.checkpoint_minutes=1e-9'))\n"
+        "for iteration in pretrain.prepare(small, folder, vocabulary.load(folder)).go():\n"
+        "    if iteration % 3 == 2: os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    for _ in range(3):
+        assert subprocess.run([sys.executable, "-c", kill, folder], check=False).returncode == -signal.SIGKILL
+    run = run_in(folder, recipe)
+    assert run.state.iteration >= 6
+    grow(run)
+    assert losses(run) == losses(whole)
+    assert_same_weights(whole, run)
 
 
 def test_growing_lowers_the_held_out_loss(folder, small) -> None:
     run = run_in(folder, changed(small, max_iters=80, dropout=0.0))
-    before = run.held_out_loss()
-    assert before == pytest.approx(math.log(run.config.vocab_size), abs=0.3)
+    before = run.held_out.overall(run.losses(run.model))
+    assert before == pytest.approx(math.log(run.model.config.vocab_size), abs=0.3)
     grow(run)
-    assert run.held_out_loss() < before - 2
+    assert run.held_out.overall(run.losses(run.model)) < before - 2
 
 
-def test_it_writes_samples_at_four_moments(folder, small) -> None:
-    run = run_in(folder, changed(small, max_iters=20, sample_at=(0.1, 0.2, 0.5, 1.0)))
-    said = grow(run)
-    assert [sample["iteration"] for sample in run.state.samples] == [2, 4, 10, 20]
-    assert all(sample["text"].startswith("Кот гулял") for sample in run.state.samples)
+def test_every_evaluation_measures_and_writes(folder, small) -> None:
+    said: list[str] = []
+    run = run_in(folder, changed(small, sample_prompts=("Кот гулял", "Там")), say=said.append)
+    grow(run)
+    assert [row["iteration"] for row in run.state.curve] == [4, 8, 12]
+    row = run.state.curve[-1]
+    assert row["sources"]["stories"] == row["bits_per_byte"] > 0
+    assert row["tokens_per_second"] > 0 < row["memory_mb"]
+    assert row["lr_ratio"] < run.state.curve[0]["lr_ratio"]
+    written = [(sample["iteration"], sample["prompt"]) for sample in run.state.samples]
+    assert written[:3] == [(4, "Кот гулял"), (4, "Там"), (8, "Кот гулял")]
+    assert all(sample["text"].startswith(sample["prompt"]) for sample in run.state.samples)
     assert any("held-out" in line for line in said)
 
 
-def test_a_run_that_is_shortened_on_the_way_skips_no_sample(folder, small) -> None:
-    grow(run_in(folder, changed(small, max_iters=1000, sample_at=(0.001, 0.01, 1.0))), 4)
-    run = run_in(folder, changed(small, max_iters=8, sample_at=(0.1, 0.25, 1.0)))
-    run.resume()
+def test_the_card_takes_samples_at_four_moments() -> None:
+    samples = [{"iteration": i, "prompt": p, "text": f"{p}{i}"} for i in range(50, 2050, 50) for p in ("Кот", "Там")]
+    assert [s["iteration"] for s in export.moments(samples, ["Кот"])] == [50, 200, 600, 2000]
+    assert [s["text"] for s in export.moments(samples[:4], ["Там"])] == ["Там50", "Там100"]
+    assert export.moments([], ["Кот"]) == []
+
+
+def test_the_best_weights_are_kept_beside_the_last(folder, small) -> None:
+    run = run_in(folder, changed(small, max_iters=40, eval_interval=10, lr=0.05, warmup_iters=0, schedule="cosine"))
+    grow(run, 20)
+    with torch.no_grad():  # from here on it gets worse
+        for parameter in run.model.parameters():
+            parameter.normal_()
     grow(run)
-    assert [sample["iteration"] for sample in run.state.samples] == [1, 5, 8]
+    best = checkpoint.load(folder / "pretrain" / "best")
+    assert best.state.iteration <= 20 < last(folder).state.iteration
+    assert best.state.best_loss == pytest.approx(min(row["val"] for row in run.state.curve), abs=1e-4)
+
+
+def test_averaged_weights_are_shipped_where_they_are_better(folder, small) -> None:
+    run = run_in(folder, changed(small, ema=0.9, max_iters=60, eval_interval=20, schedule="cosine", lr=0.02))
+    grow(run)
+    row = run.state.curve[-1]
+    assert row["ema_val"] != row["val"]
+    best = checkpoint.load(folder / "pretrain" / "best").model
+    better = run.average.module if row["ema_val"] < row["val"] else run.model
+    assert run.state.best_iteration == 60
+    assert torch.equal(best["wte.weight"], better.state_dict()["wte.weight"])
+
+
+def test_it_ends_early_when_the_held_out_loss_stands_still(folder, small) -> None:
+    said: list[str] = []
+    recipe = changed(small, patience=3, max_iters=1000, eval_interval=2, lr=1e-9, muon_lr=1e-9, warmup_iters=0)
+    run = run_in(folder, recipe, say=said.append)
+    grow(run)
+    assert run.state.iteration < 100
+    assert any("has not improved for 6 iterations" in line for line in said)
+
+
+def test_a_time_budget_ends_with_a_cooldown_and_a_checkpoint(folder, small, monkeypatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(loop.time, "monotonic", lambda: now[0])
+    run = run_in(folder, changed(small, max_iters=10_000, eval_interval=10), minutes=1)
+    for _ in run.go():
+        now[0] += 0.6  # a hundred iterations a minute
+    assert 90 <= run.state.iteration == run.state.max_iters <= 100
+    assert last(folder).state.iteration == run.state.iteration
+    assert run.state.curve[-1]["lr_ratio"] < 0.05
+
+
+def test_a_time_budget_that_ends_in_the_middle_can_be_gone_on_from(folder, small, monkeypatch) -> None:
+    now, said = [0.0], []
+    monkeypatch.setattr(loop.time, "monotonic", lambda: now[0])
+    recipe = changed(small, max_iters=200, schedule="cosine")
+    run = run_in(folder, recipe, minutes=0.5, say=said.append)
+    for _ in run.go():
+        now[0] += 0.6
+    assert 49 <= run.state.iteration <= 52
+    assert any("The 0.5 minutes are over" in line for line in said)
+    again = run_in(folder, recipe)
+    assert (again.state.iteration, again.state.max_iters) == (run.state.iteration, 200)
 
 
 def test_a_checkpoint_of_another_recipe_is_refused(folder, small) -> None:
-    run = run_in(folder, small)
-    grow(run, 1)
+    grow(run_in(folder, small), 1)
     other = small.model_copy(update={"model": small.model.model_copy(update={"n_layer": 2})})
     with pytest.raises(StageError, match="another model or vocabulary"):
-        run_in(folder, other).resume()
+        run_in(folder, other)
     with pytest.raises(StageError, match="another batch_size"):
-        run_in(folder, changed(small, batch_size=8)).resume()
-    assert run_in(folder, changed(small, max_iters=99)).resume()  # growing longer is the point of resuming
+        run_in(folder, changed(small, batch_size=8))
+    assert run_in(folder, changed(small, max_iters=99)).state.max_iters == 99  # growing longer is the point
 
 
 def test_a_broken_checkpoint_is_a_sentence(folder, small) -> None:
     with pytest.raises(StageError, match="run the pretrain stage first"):
-        read_checkpoint(folder / CHECKPOINT)
-    (folder / CHECKPOINT).write_bytes(b"PK not a checkpoint")
-    with pytest.raises(StageError, match="cannot be read"):
-        run_in(folder, small).resume()
+        last(folder)
+    grow(run_in(folder, small), 1)
+    for name in ("model.safetensors", "optimizers.pt", "state.json"):
+        path = folder / "pretrain" / "last" / name
+        whole = path.read_bytes()
+        for torn in (b"", whole[: len(whole) // 2], b"PK not a checkpoint"):
+            path.write_bytes(torn)
+            with pytest.raises(StageError, match="cannot be read"):
+                run_in(folder, small)
+        path.write_bytes(whole)
+    assert run_in(folder, small).state.iteration == 1
 
 
-def test_a_kill_while_saving_leaves_the_last_checkpoint(folder, small, monkeypatch) -> None:
+def test_a_full_disk_while_saving_leaves_the_last_checkpoint(folder, small, monkeypatch) -> None:
     run = run_in(folder, small)
     grow(run, 2)
-    before = (folder / CHECKPOINT).read_bytes()
 
-    def torn(values, file):
-        file.write(b"half")
+    def torn(values, path):
+        path.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(torch, "save", torn)
+    run.step()
     with pytest.raises(OSError, match="No space"):
         run.save()
-    assert (folder / CHECKPOINT).read_bytes() == before
-    assert [path.name for path in folder.iterdir() if "partial" in path.name] == []
+    assert last(folder).state.iteration == 2
+    assert [path.name for path in (folder / "pretrain").iterdir() if "partial" in path.name] == []
+
+
+def test_a_kill_between_the_two_renames_loses_no_checkpoint(folder, small) -> None:
+    grow(run_in(folder, small), 2)
+    stage = folder / "pretrain"
+    (stage / "last").rename(stage / ".last.before")
+    (stage / ".last.partial").mkdir()
+    run = run_in(folder, small)
+    assert run.state.iteration == 2
+    grow(run, 1)
+    assert last(folder).state.iteration == 3
+    assert sorted(path.name for path in stage.iterdir()) == ["last"]
 
 
 def test_a_text_shorter_than_a_sequence_is_a_sentence(folder, small) -> None:
@@ -123,22 +237,53 @@ def test_a_text_shorter_than_a_sequence_is_a_sentence(folder, small) -> None:
 
 
 def test_the_rate_warms_up_and_comes_down() -> None:
-    cosine = Pretrain(schedule="cosine", warmup_iters=100, lr_decay_iters=2000, max_iters=5000, min_lr_ratio=0.1)
-    assert learning_rate_ratio(cosine, 0) == pytest.approx(1 / 101)
-    assert learning_rate_ratio(cosine, 100) == pytest.approx(1)
-    assert learning_rate_ratio(cosine, 1050) == pytest.approx(0.55)
-    assert learning_rate_ratio(cosine, 4999) == pytest.approx(0.1)
-    wsd = Pretrain(schedule="wsd", warmup_iters=10, max_iters=1000, cooldown=0.4, min_lr_ratio=0.0)
-    assert learning_rate_ratio(wsd, 600) == pytest.approx(1)
-    assert learning_rate_ratio(wsd, 800) == pytest.approx(0.5)
-    assert learning_rate_ratio(wsd, 999) == pytest.approx(0.0025)
+    cosine = Training(schedule="cosine", warmup_iters=100, lr_decay_iters=2000, min_lr_ratio=0.1)
+    assert optimizers.rate_ratio(cosine, 0, 5000) == pytest.approx(1 / 101)
+    assert optimizers.rate_ratio(cosine, 100, 5000) == pytest.approx(1)
+    assert optimizers.rate_ratio(cosine, 1050, 5000) == pytest.approx(0.55)
+    assert optimizers.rate_ratio(cosine, 4999, 5000) == pytest.approx(0.1)
+    wsd = Training(schedule="wsd", warmup_iters=10, cooldown=0.4, min_lr_ratio=0.0)
+    assert optimizers.cooldown_start(wsd, 1000) == 600
+    assert optimizers.rate_ratio(wsd, 600, 1000) == pytest.approx(1)
+    assert optimizers.rate_ratio(wsd, 800, 1000) == pytest.approx(0.5)
+    assert optimizers.rate_ratio(wsd, 999, 1000) == pytest.approx(0.0025)
+
+
+def test_gradients_accumulated_are_those_of_the_whole_batch(folder, small) -> None:
+    found = []
+    for batch_size, gradient_accumulation in ((8, 1), (2, 4)):
+        recipe = changed(
+            small, batch_size=batch_size, gradient_accumulation=gradient_accumulation, dropout=0.0, bf16=False,
+            grad_clip=0.0, optimizer="adamw",
+        )  # fmt: skip
+        run = run_in(folder, recipe)
+        run.batches = HalfCounted()
+        found.append((run.step(), run.model.wte.weight.detach().clone()))
+    assert found[0][0] == pytest.approx(found[1][0], abs=1e-5)
+    assert torch.allclose(found[0][1], found[1][1], atol=1e-5)
+
+
+class HalfCounted:
+    """A batch in which some rows have fewer targets, as a stage with a mask has."""
+
+    def batch(self, iteration, cooldown_start):
+        chance = np.random.default_rng(iteration)
+        ids, targets = chance.integers(0, 300, (8, 32)), chance.integers(0, 300, (8, 32))
+        for row in range(8):
+            targets[row, : 4 * row] = -1
+        return ids, targets
+
+
+def command(folder, *changes: str) -> list[str]:
+    words = ["-m", "trainer", "pretrain", "tiny", "--out", str(folder), "--device", "cpu"]
+    for change in (*SMALL, *changes):
+        words += ["--set", change]
+    return words
 
 
 def test_kill_ends_a_run_between_iterations_with_a_checkpoint(folder, small) -> None:
-    command = [sys.executable, "-m", "trainer", "pretrain", "tiny", "--out", str(folder), "--device", "cpu"]
-    for change in (*SMALL, "pretrain.max_iters=1000000", "pretrain.eval_interval=5"):
-        command += ["--set", change]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    words = [sys.executable, *command(folder, "pretrain.max_iters=1000000", "pretrain.eval_interval=5")]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     for line in process.stdout:
         if "iteration 10:" in line:
             break
@@ -146,17 +291,95 @@ def test_kill_ends_a_run_between_iterations_with_a_checkpoint(folder, small) -> 
     rest = process.communicate(timeout=60)[0]
     assert process.returncode == 0, rest
     assert "Traceback" not in rest
-    assert read_checkpoint(folder / CHECKPOINT)["state"]["iteration"] >= 10
+    assert last(folder).state.iteration >= 10
+
+
+def test_two_processes_learn_what_one_learns(folder, small, tmp_path) -> None:
+    changes = ("pretrain.bf16=false", "pretrain.dropout=0.0")
+    recipe = changed(small, bf16=False, dropout=0.0)
+    alone = run_in(shutil.copytree(folder, tmp_path / "alone"), recipe)
+    grow(alone)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    processes = []
+    for rank in range(2):
+        place = {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2"}
+        place |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
+        processes.append(subprocess.Popen(
+            [sys.executable, *command(folder, *changes)], env=os.environ | place, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True,
+        ))  # fmt: skip
+    said = [process.communicate(timeout=120)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], said
+    assert said[0].count("iteration 12:") == 1
+    assert "iteration 12:" not in said[1]
+    state = last(folder).state
+    for row, expected in zip(state.curve, alone.state.curve, strict=True):
+        assert row["train"] == pytest.approx(expected["train"], abs=1e-3)
+        assert row["val"] == pytest.approx(expected["val"], abs=1e-3)
+
+
+def test_processes_that_cannot_share_a_batch_are_told(folder, small) -> None:
+    with pytest.raises(StageError, match="cannot be divided among 3 processes"):
+        run_in(folder, small, ranks=loop.Ranks(0, 3))
 
 
 def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_checkpoint(folder, small) -> None:
+    grow(run_in(folder, small), 3)
     run = run_in(folder, small)
-    grow(run, 3)
-    run = run_in(folder, small)
-    run.resume()
     with torch.no_grad():
         run.model.ln_f.weight.fill_(math.nan)
-    with pytest.raises(StageError, match=r"at iteration 3: lower pretrain\.lr or pretrain\.muon_lr"):
+    with pytest.raises(StageError, match=r"at iteration 3: lower lr or muon_lr of the pretrain stage"):
         grow(run)
-    assert read_checkpoint(folder / CHECKPOINT)["state"]["iteration"] == 3
-    assert run_in(folder, small).resume()
+    assert last(folder).state.iteration == 3
+    assert run_in(folder, small).state.iteration == 3
+
+
+def test_without_a_compiler_it_goes_on_uncompiled_and_says_so(folder, small, monkeypatch) -> None:
+    def broken(model):
+        def forward(*args):
+            raise machine.compile_errors()[0]("InvalidCxxCompiler: No working C++ compiler found")
+
+        return forward
+
+    said: list[str] = []
+    monkeypatch.setattr(torch, "compile", broken)
+    run = run_in(folder, changed(small, compile=True), say=said.append)
+    grow(run)
+    plain = run_in(shutil.copytree(folder, folder.with_name("plain"), ignore=shutil.ignore_patterns("pretrain")), small)
+    grow(plain)
+    assert_same_weights(run, plain)
+    assert sum("torch.compile does not work here" in line for line in said) == 1
+
+
+@pytest.fixture
+def mind(folder, small):
+    grow(run_in(folder, small))
+    export.export(small, folder, vocabulary.load(folder), folder / "small.mind")
+    return folder / "small.mind"
+
+
+def test_a_run_starts_from_a_mind_or_an_earlier_checkpoint(mind, folder, small, tmp_path) -> None:
+    for start, tolerance in ((mind, 1e-3), (folder / "pretrain" / "best", 0)):
+        fresh = shutil.copytree(folder, tmp_path / start.name, ignore=shutil.ignore_patterns("pretrain"))
+        run = run_in(fresh, small, start=start)
+        assert run.state.iteration == 0
+        for name, tensor in checkpoint.load(folder / "pretrain" / "best").model.items():
+            assert torch.allclose(run.model.state_dict()[name], tensor, atol=tolerance, rtol=0), name
+
+
+def test_a_mind_of_another_shape_or_vocabulary_is_no_start(mind, folder, small, prepared) -> None:
+    shutil.rmtree(folder / "pretrain")
+    longer = small.model_copy(update={"model": small.model.model_copy(update={"block_size": 64})})
+    assert run_in(folder, longer, start=mind).model.config.block_size == 64  # rope knows no longest context
+    wider = small.model_copy(update={"model": small.model.model_copy(update={"n_inner": 64})})
+    with pytest.raises(StageError, match=r"has n_inner 48, and the recipe's model\.n_inner is 64"):
+        run_in(folder, wider, start=mind)
+    pieces = orjson.loads((folder / "vocabulary.json").read_bytes())
+    pieces["pieces"][-1] += "х"
+    (folder / "vocabulary.json").write_bytes(orjson.dumps(pieces))
+    with pytest.raises(StageError, match="has another vocabulary"):
+        run_in(folder, small, start=mind)
+    with pytest.raises(StageError, match=r"cannot be started from: There is no mind|cannot be started from"):
+        run_in(folder, small, start=folder / "nothing.mind")

@@ -1,0 +1,102 @@
+"""Checkpoints of a stage: `last` to go on from, `best` to ship. Knows files and formats, not how training works.
+
+Each is a folder: model.safetensors (fp32), state.json, and in `last` optimizers.pt.
+"""
+
+from __future__ import annotations
+
+import math
+import pickle
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import orjson
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from trainer.errors import StageError, first_line
+from trainer.files import recovered, replacing_folder
+
+LAST, BEST = "last", "best"
+_MODEL, _AVERAGE, _OPTIMIZERS, _STATE = "model.safetensors", "average.safetensors", "optimizers.pt", "state.json"
+
+
+@dataclass
+class State:
+    """How far a run is, and what it has seen on the way; what a report and a card tell."""
+
+    iteration: int = 0
+    seconds: float = 0.0
+    max_iters: int = 0
+    """Where the schedule ends: the recipe's `max_iters`, or fewer if they do not fit into the time given."""
+    recent_loss: float | None = None
+    best_loss: float | None = None
+    best_iteration: int = 0
+    parameters: int = 0
+    tokens_per_iteration: int = 0
+    curve: list[dict[str, Any]] = field(default_factory=list)
+    samples: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Checkpoint:
+    """What is kept of a run. `model` is named as in the torch module; `average` is the EMA of it, if there is one."""
+
+    config: dict[str, Any]
+    pieces: list[str]
+    settings: dict[str, Any]
+    state: State
+    model: dict[str, Tensor]
+    average: dict[str, Tensor] | None = None
+    optimizers: list[dict[str, Any]] | None = None
+
+    def save(self, folder: Path) -> None:
+        """Take the place of `folder`, whole or not at all."""
+        about = {
+            "config": self.config, "pieces": self.pieces, "settings": self.settings,
+            **asdict(self.state),
+        }  # fmt: skip
+        with replacing_folder(folder) as partial:
+            safetensors.torch.save_file(_plain(self.model), partial / _MODEL)
+            if self.average is not None:
+                safetensors.torch.save_file(_plain(self.average), partial / _AVERAGE)
+            if self.optimizers is not None:
+                torch.save(self.optimizers, partial / _OPTIMIZERS)
+            (partial / _STATE).write_bytes(orjson.dumps(about, option=orjson.OPT_INDENT_2))
+
+
+def _plain(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+
+
+def load(folder: Path, *, optimizers: bool = False) -> Checkpoint:
+    """Read what `save` wrote, on the CPU. StageError where it is not there or damaged."""
+    if not exists(folder):
+        raise StageError(f"There is no checkpoint at {folder}: run the {folder.parent.name} stage first.")
+    folder = recovered(folder)
+    try:
+        about: dict[str, Any] = orjson.loads((folder / _STATE).read_bytes())
+        average = folder / _AVERAGE
+        state = {f.name: about[f.name] for f in fields(State)}
+        return Checkpoint(
+            config=about["config"], pieces=about["pieces"], settings=about["settings"], state=State(**state),
+            model=safetensors.torch.load_file(folder / _MODEL),
+            average=safetensors.torch.load_file(average) if average.exists() else None,
+            optimizers=torch.load(folder / _OPTIMIZERS, map_location="cpu", weights_only=True) if optimizers else None,
+        )  # fmt: skip
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError,
+            safetensors.SafetensorError) as error:  # fmt: skip
+        raise StageError(f"The checkpoint {folder} cannot be read: {first_line(error)}") from error
+
+
+def exists(folder: Path) -> bool:
+    """Whether there is one to load."""
+    return recovered(folder).is_dir()
+
+
+def improves(loss: float, best: float | None) -> bool:
+    """Whether a held-out loss is the best yet."""
+    return math.isfinite(loss) and (best is None or loss < best)

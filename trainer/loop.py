@@ -1,0 +1,272 @@
+"""The training loop of every stage: iterate, evaluate, let the mind write, keep `last` and `best`, stop cleanly.
+
+Everything random is drawn from (seed, iteration), so a run that was killed and resumed equals an unbroken one.
+Knows no corpus: a stage hands in its batches and its held-out text.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from chat_app.tokenizer import Tokenizer
+from trainer import checkpoint, machine, optimizers
+from trainer.checkpoint import BEST, LAST, Checkpoint, State
+from trainer.errors import StageError, first_line
+from trainer.held_out import HeldOut, bits_per_byte
+from trainer.model import Transformer
+from trainer.ranks import Ranks
+from trainer.recipe import Training
+from trainer.writing import write
+
+_FIXED = ("batch_size", "gradient_accumulation", "optimizer", "seed", "ema")  # changed, they break a resumption
+_FIRST_PLAN = 20  # iterations after which the speed is known well enough to plan by
+
+
+class Batches(Protocol):
+    """What a stage learns from."""
+
+    def batch(self, iteration: int, cooldown_start: int) -> tuple[np.ndarray, np.ndarray]:
+        """(ids, targets) of one iteration, int64 [size, T] each; targets of -1 are not learned."""
+
+
+class Run:
+    """One run of a stage in its folder. `say` gets its lines; `minutes` are those it may take from now on."""
+
+    def __init__(
+        self, settings: Training, folder: Path, model: Transformer, tokenizer: Tokenizer, batches: Batches,
+        held_out: HeldOut, *, device: str, ranks: Ranks = Ranks(), minutes: float | None = None,  # noqa: B008
+        say: Callable[[str], None] = lambda line: None,
+    ) -> None:  # fmt: skip
+        self.settings, self.folder, self.device, self.ranks = settings, folder, device, ranks
+        self.tokenizer, self.batches, self.held_out = tokenizer, batches, held_out
+        self.say = say if ranks.first else lambda line: None
+        self.model = model.to(device)
+        self.optimizers = optimizers.make(self.model, settings)
+        self.average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(settings.ema)) if settings.ema else None
+        self.size = settings.batch_size * settings.gradient_accumulation
+        self.share = ranks.share(self.size)
+        self.state = State(
+            max_iters=settings.max_iters,
+            parameters=sum(p.numel() for p in model.parameters()),
+            tokens_per_iteration=self.size * model.config.block_size,
+        )
+        self.stop = False
+        self._forward = torch.compile(self.model) if settings.compile else self.model
+        self._started, self._minutes = time.monotonic(), minutes
+
+    # One iteration
+
+    def step(self) -> float:
+        """Forward, backward, update. The mean loss in nats a token. StageError where it is no number."""
+        settings, state = self.settings, self.state
+        self._seed(state.iteration)
+        ids, targets = self.batches.batch(state.iteration, self.cooldown_start)
+        counted = max(1, int((targets >= 0).sum()))  # of the whole batch, whoever computes it
+        ids, targets = ids[self.share], targets[self.share]
+        self.model.train()
+        total = torch.zeros((), device=self.device)
+        for begin in range(0, len(ids), settings.batch_size):
+            rows = slice(begin, begin + settings.batch_size)
+            weight = int((targets[rows] >= 0).sum()) / counted
+            if weight:
+                loss = self._loss(ids[rows], targets[rows]) * weight
+                loss.backward()
+                total += loss.detach()
+        loss_value = self.ranks.sum(total.item(), self.device)
+        if not math.isfinite(loss_value):
+            rates = "lr or muon_lr" if settings.optimizer == "muon" else "lr"
+            raise StageError(
+                f"The loss is no longer a number at iteration {state.iteration}: lower {rates} of the "
+                f"{self.folder.name} stage, or lengthen warmup_iters, and go on from the last checkpoint, still there."
+            )
+        self.ranks.sum_gradients(self.model)
+        if settings.grad_clip:
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), settings.grad_clip)
+        optimizers.set_rates(self.optimizers, optimizers.rate_ratio(settings, state.iteration, state.max_iters))
+        for optimizer in self.optimizers:
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        if self.average is not None:
+            self.average.update_parameters(self.model)
+        state.iteration += 1
+        return loss_value
+
+    def _loss(self, ids: np.ndarray, targets: np.ndarray) -> Tensor:
+        if self._forward is self.model:
+            return self._mean_loss(self.model, ids, targets)
+        try:
+            return self._mean_loss(self._forward, ids, targets)
+        except machine.compile_errors() as error:
+            self.say(f"torch.compile does not work here, so training is slower than it could be: {first_line(error)}")
+            self._forward = self.model
+            return self._mean_loss(self.model, ids, targets)
+
+    def _mean_loss(self, model: Callable[..., Tensor], ids: np.ndarray, targets: np.ndarray) -> Tensor:
+        with self._autocast():
+            return model(*(torch.from_numpy(rows).to(self.device, non_blocking=True) for rows in (ids, targets)))
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        """bf16, which CUDA and recent CPUs multiply several times faster than fp32."""
+        return torch.autocast(self.device.split(":")[0], torch.bfloat16) if self.settings.bf16 else nullcontext()
+
+    def _seed(self, iteration: int) -> None:
+        """Dropout's dice, from the iteration and the process alone: a checkpoint need not keep them."""
+        seed = np.random.SeedSequence((self.settings.seed, iteration, self.ranks.rank))
+        torch.manual_seed(int(seed.generate_state(1)[0]))
+
+    # The whole run
+
+    @property
+    def cooldown_start(self) -> int:
+        """The first iteration of the cooldown."""
+        return optimizers.cooldown_start(self.settings, self.state.max_iters)
+
+    def go(self) -> Iterator[int]:
+        """Run to the end of the schedule or of the time, or until `stop` is set, yielding each finished iteration.
+
+        What breaks off an iteration halfway is not saved: the last checkpoint stays, and is exact.
+        """
+        settings, state = self.settings, self.state
+        saved = started = self._evaluated = time.monotonic()
+        self._resumed_at = self._evaluated_at = state.iteration
+        before = state.seconds
+        try:
+            while state.iteration < state.max_iters and not self._stopping():
+                loss = self.step()
+                state.recent_loss = loss if state.recent_loss is None else 0.95 * state.recent_loss + 0.05 * loss
+                state.seconds = before + time.monotonic() - started
+                self._plan(started)
+                if state.iteration % settings.eval_interval == 0 or state.iteration == state.max_iters:
+                    self._evaluate()
+                if time.monotonic() - saved > 60 * settings.checkpoint_minutes:
+                    self.save()
+                    saved = time.monotonic()
+                yield state.iteration
+        except GeneratorExit:  # the caller has seen enough, and we stand between two iterations
+            self.save()
+            raise
+        self.save()
+
+    def _stopping(self) -> bool:
+        """Whether to end now; all processes must end after the same iteration."""
+        out_of_time = self._minutes is not None and time.monotonic() - self._started > 60 * self._minutes
+        waited = self.state.iteration - self.state.best_iteration
+        patience = self.settings.patience
+        tired = patience is not None and bool(self.state.curve) and waited >= patience * self.settings.eval_interval
+        self.stop = bool(self.ranks.agree([self.stop or out_of_time or tired], self.device)[0])
+        if self.stop and tired:
+            self.say(f"The held-out loss has not improved for {waited} iterations: it ends here, and the best is kept.")
+        elif self.stop and out_of_time:
+            self.say(f"The {self._minutes:g} minutes are over: the same command goes on from here.")
+        return self.stop
+
+    def _plan(self, started: float) -> None:
+        """Under a time budget, let the schedule end with the time; a cooldown once begun is not moved."""
+        settings, state = self.settings, self.state
+        done = state.iteration - self._resumed_at
+        due = done == _FIRST_PLAN or (done > _FIRST_PLAN and state.iteration % settings.eval_interval == 0)
+        if self._minutes is None or settings.schedule != "wsd" or not due or state.iteration >= self.cooldown_start:
+            return
+        left = 60 * self._minutes - (time.monotonic() - self._started)
+        fits = state.iteration + int(0.98 * left * done / (time.monotonic() - started))
+        state.max_iters = self.ranks.agree([max(state.iteration + 1, min(settings.max_iters, fits))], self.device)[0]
+
+    # What happens at an evaluation
+
+    def _evaluate(self) -> None:
+        """Measure, let the mind write, and keep the best weights yet, averaged or not."""
+        if not self.ranks.first:
+            return
+        state, now = self.state, time.monotonic()
+        losses = self.losses(self.model)
+        loss, better = self.held_out.overall(losses), self.model
+        row: dict[str, Any] = {"iteration": state.iteration, "train": round(state.recent_loss or math.nan, 4)}
+        row["val"] = round(loss, 4)
+        if self.average is not None:
+            averaged = self.losses(self.average.module)
+            row["ema_val"] = round(self.held_out.overall(averaged), 4)
+            if self.held_out.overall(averaged) < loss:
+                losses, loss, better = averaged, self.held_out.overall(averaged), self.average.module
+        row["bits_per_byte"] = round(self.held_out.bits_per_byte(losses), 4)
+        row["sources"] = {n: round(bits_per_byte(losses[n], c), 4) for n, c in self.held_out.counts.items()}
+        row["lr_ratio"] = round(optimizers.rate_ratio(self.settings, state.iteration - 1, state.max_iters), 4)
+        speed = (state.iteration - self._evaluated_at) * state.tokens_per_iteration / (now - self._evaluated)
+        row["tokens_per_second"], row["memory_mb"] = round(speed), machine.memory_mb(self.device)
+        row["seconds"] = round(state.seconds)
+        state.curve.append(row)
+        self.say(
+            f"iteration {state.iteration}: train {state.recent_loss:.4f}, held-out {loss:.4f} nats a token, "
+            f"{row['bits_per_byte']:.4f} bits a byte, {speed:,.0f} tokens/s, {state.seconds / 60:.1f} min"
+        )
+        for prompt in self.settings.sample_prompts:
+            text = write(
+                better, self.tokenizer, prompt, self.settings.sample_tokens, block_size=self.model.config.block_size,
+                seed=self.settings.seed, device=self.device, autocast=self._autocast(),
+            )  # fmt: skip
+            state.samples.append({"iteration": state.iteration, "prompt": prompt, "text": text})
+            self.say(f"at iteration {state.iteration} it writes: {text}")
+        if checkpoint.improves(loss, state.best_loss):
+            state.best_loss, state.best_iteration = loss, state.iteration
+            self._checkpoint(better).save(self.folder / BEST)
+        self._evaluated, self._evaluated_at = time.monotonic(), state.iteration
+
+    def losses(self, model: torch.nn.Module) -> dict[str, float]:
+        """Source -> held-out nats a token, with these weights."""
+        model.eval()
+        with torch.no_grad():
+            return self.held_out.losses(
+                lambda ids, targets: self._mean_loss(model, ids, targets).item(), self.settings.batch_size
+            )
+
+    # Checkpoints
+
+    def _checkpoint(self, model: torch.nn.Module) -> Checkpoint:
+        return Checkpoint(
+            config=self.model.config.to_dict(), pieces=list(self.tokenizer.pieces.pieces),
+            settings=self.settings.model_dump(), state=self.state, model=model.state_dict(),
+        )  # fmt: skip
+
+    def save(self) -> None:
+        """Write everything a resumption needs, in place of the last checkpoint."""
+        if not self.ranks.first:
+            return
+        whole = self._checkpoint(self.model)
+        whole.average = self.average.module.state_dict() if self.average is not None else None
+        whole.optimizers = [optimizer.state_dict() for optimizer in self.optimizers]
+        whole.save(self.folder / LAST)
+
+    def resume(self) -> bool:
+        """Take up the last checkpoint, if there is one. StageError where it belongs to another recipe."""
+        if not checkpoint.exists(self.folder / LAST):
+            return False
+        found = checkpoint.load(self.folder / LAST, optimizers=True)
+        now = self.settings.model_dump()
+        changed = [key for key in _FIXED if found.settings[key] != now[key]]
+        if found.config != self.model.config.to_dict() or found.pieces != list(self.tokenizer.pieces.pieces):
+            changed.append("model or vocabulary")
+        if changed:
+            raise StageError(
+                f"{self.folder / LAST} was grown with another {', '.join(changed)}: change the recipe back, "
+                "or start afresh by giving another --out."
+            )
+        self.model.load_state_dict(found.model)
+        for optimizer, saved in zip(self.optimizers, found.optimizers or [], strict=True):
+            optimizer.load_state_dict(saved)
+        if self.average is not None and found.average is not None:
+            self.average.module.load_state_dict(found.average)
+            self.average.n_averaged.fill_(found.state.iteration)
+        planned = found.state.max_iters
+        self.state = found.state
+        if planned == found.settings["max_iters"] or self.state.iteration < self.cooldown_start:
+            self.state.max_iters = self.settings.max_iters  # what was planned for another evening's time is forgotten
+        return True

@@ -1,0 +1,56 @@
+"""Optimizers and their rates. Knows a model's parameters and the iteration, no text and no device."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from trainer.model import Transformer
+from trainer.recipe import Training
+
+
+def make(model: Transformer, settings: Training) -> list[torch.optim.Optimizer]:
+    """Matrices decay, gains and tables do not; Muon, where chosen, takes the layers' matrices only."""
+    matrices = [p for n, p in model.named_parameters() if p.dim() == 2 and n.startswith("h.")]
+    tables = [p for n, p in model.named_parameters() if p.dim() == 2 and not n.startswith("h.")]
+    gains = [p for p in model.parameters() if p.dim() < 2]
+    betas = (settings.beta1, settings.beta2)
+    groups = [
+        {"params": tables, "weight_decay": settings.weight_decay if settings.optimizer == "adamw" else 0.0},
+        {"params": gains, "weight_decay": 0.0},
+    ]
+    if settings.optimizer == "adamw":
+        groups.append({"params": matrices, "weight_decay": settings.weight_decay})
+    optimizers: list[torch.optim.Optimizer] = [torch.optim.AdamW(groups, lr=settings.lr, betas=betas)]
+    if settings.optimizer == "muon":
+        optimizers.append(torch.optim.Muon(matrices, lr=settings.muon_lr, weight_decay=settings.weight_decay))
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["peak_lr"] = group["lr"]
+    return optimizers
+
+
+def set_rates(optimizers: list[torch.optim.Optimizer], ratio: float) -> None:
+    """Give every group `ratio` of its peak rate."""
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = group["peak_lr"] * ratio
+
+
+def rate_ratio(settings: Training, iteration: int, max_iters: int) -> float:
+    """The share of the peak rate at an iteration (counted from 0) of a run that ends at `max_iters`."""
+    if iteration < settings.warmup_iters:
+        return (iteration + 1) / (settings.warmup_iters + 1)
+    floor = settings.min_lr_ratio
+    if settings.schedule == "cosine":
+        end = settings.lr_decay_iters or max_iters
+        done = min(1.0, (iteration - settings.warmup_iters) / max(1, end - settings.warmup_iters))
+        return floor + 0.5 * (1 + math.cos(math.pi * done)) * (1 - floor)
+    left = (max_iters - iteration) / (settings.cooldown * max_iters)
+    return floor + min(1.0, left) * (1 - floor)
+
+
+def cooldown_start(settings: Training, max_iters: int) -> int:
+    """The first iteration of the cooldown; `max_iters` where the schedule has none."""
+    return max_iters - (int(settings.cooldown * max_iters) if settings.schedule == "wsd" else 0)
