@@ -57,22 +57,51 @@ class Stream:
 
 
 class Batches:
-    """Batches of `size` windows, each with the same number of windows of every source, by the sources' weights."""
+    """Batches with the same number of windows of every source in each, by the sources' weights.
 
-    def __init__(self, tokens: Tokens, sources: dict[str, Source], block_size: int, size: int, seed: int) -> None:
+    Before the cooldown they are `size` windows of `early_block_size`, in it as many tokens in windows of `block_size`.
+    """
+
+    def __init__(
+        self, tokens: Tokens, sources: dict[str, Source], block_size: int, size: int, seed: int,
+        early_block_size: int | None = None,
+    ) -> None:  # fmt: skip
         """StageError where a source is too short for one window, or weighs too little for one a batch."""
-        weights = {name: sources[name].weight for name in tokens.counts}
+        weights = {name: sources[name].weight or 0.0 for name in tokens.counts}
         firsts = np.cumsum([0, *(counts.documents for counts in tokens.counts.values())]).tolist()
         if not all(weights.values()):  # no weights: one stream of everything
             weights, firsts = {" and ".join(sources): 1.0}, [0, firsts[-1]]
-        self._streams = [
-            Stream(tokens, first, last, block_size + 1, (seed, number))
-            for number, (first, last) in enumerate(itertools.pairwise(firsts))
-        ]
-        self.shares = _shares(weights, size)
         cooldown_weights = {name: source.cooldown_weight for name, source in sources.items() if source.cooldown_weight}
-        self.cooldown_shares = _shares(weights | cooldown_weights, size)
-        for name, stream, share in zip(weights, self._streams, self.shares):
+        early = early_block_size or block_size
+        places = list(itertools.pairwise(firsts))
+        self._early = _Phase(tokens, places, weights, early, size, (seed, early))
+        self._late = _Phase(tokens, places, weights | cooldown_weights, block_size, size * early // block_size,
+                            (seed, block_size))  # fmt: skip
+        self._goes_on = early == block_size  # else the cooldown begins to read anew, in longer windows
+
+    def batch(self, iteration: int, cooldown_start: int) -> tuple[np.ndarray, np.ndarray]:
+        """(ids, targets) of one iteration, int64 [size, T] each."""
+        if iteration < cooldown_start:
+            windows = self._early.take([iteration * share for share in self._early.shares])
+        else:
+            read = cooldown_start if self._goes_on else 0
+            shares = zip(self._early.shares, self._late.shares)
+            windows = self._late.take([read * early + (iteration - cooldown_start) * late for early, late in shares])
+        return windows[:, :-1], windows[:, 1:]
+
+
+class _Phase:
+    """The streams of a part of the run, and how many windows of each make a batch."""
+
+    def __init__(
+        self, tokens: Tokens, places: list[tuple[int, int]], weights: dict[str, float], block_size: int, size: int,
+        seed: tuple[int, ...],
+    ) -> None:  # fmt: skip
+        self.streams = [
+            Stream(tokens, first, last, block_size + 1, (*seed, number)) for number, (first, last) in enumerate(places)
+        ]
+        self.shares = _shares(list(weights.values()), size)
+        for name, stream, share in zip(weights, self.streams, self.shares):
             if stream.windows < 1:
                 raise StageError(
                     f"The training text of {name} is shorter than two sequences of block_size {block_size}: "
@@ -81,28 +110,15 @@ class Batches:
             if not share:
                 raise StageError(f"{name} weighs too little for one sequence in a batch of {size}: raise its weight.")
 
-    def batch(self, iteration: int, cooldown_start: int) -> tuple[np.ndarray, np.ndarray]:
-        """(ids, targets) of one iteration, int64 [size, block_size] each; in the cooldown by cooldown_weight."""
-        early, late = min(iteration, cooldown_start), max(0, iteration - cooldown_start)
-        found = []
-        for stream, share, late_share in zip(self._streams, self.shares, self.cooldown_shares):
-            begin = early * share + late * late_share
-            count = share if iteration < cooldown_start else late_share
-            found.append(stream.take(np.arange(begin, begin + count)))
-        windows = np.concatenate(found)  # [size, block_size + 1]
-        return windows[:, :-1], windows[:, 1:]
-
-    def epochs(self, iteration: int, cooldown_start: int) -> list[float]:
-        """How often each source has been read after so many iterations."""
-        early, late = min(iteration, cooldown_start), max(0, iteration - cooldown_start)
-        shares = zip(self._streams, self.shares, self.cooldown_shares)
-        return [(early * share + late * late_share) / stream.windows for stream, share, late_share in shares]
+    def take(self, begins: list[int]) -> np.ndarray:
+        """Each stream's share of windows from its `begin` on, int64 [size, block_size + 1]."""
+        parts = zip(self.streams, self.shares, begins)
+        return np.concatenate([stream.take(np.arange(begin, begin + share)) for stream, share, begin in parts])
 
 
-def _shares(weights: dict[str, float | None], size: int) -> list[int]:
+def _shares(weights: list[float], size: int) -> list[int]:
     """`size` windows divided by weight; what rounding leaves over goes to the largest remainders."""
-    total = sum(weight or 0 for weight in weights.values())
-    exact = [(weight or 0) / total * size for weight in weights.values()]
+    exact = [weight / sum(weights) * size for weight in weights]
     shares = [int(share) for share in exact]
     by_remainder = sorted(range(len(exact)), key=lambda i: shares[i] - exact[i])
     for i in by_remainder[: size - sum(shares)]:

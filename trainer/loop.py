@@ -53,12 +53,14 @@ class Run:
         self.model = model.to(device)
         self.optimizers = optimizers.make(self.model, settings)
         self.average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(settings.ema)) if settings.ema else None
-        self.size = settings.batch_size * settings.gradient_accumulation
-        self.share = ranks.share(self.size)
+        size, block_size = settings.batch_size * settings.gradient_accumulation, model.config.block_size
+        self._early = settings.early_block_size or block_size
+        for rows in (size, size * self._early // block_size):
+            ranks.share(rows)  # now rather than when the cooldown begins
         self.state = State(
             max_iters=settings.max_iters,
             parameters=sum(p.numel() for p in model.parameters()),
-            tokens_per_iteration=self.size * model.config.block_size,
+            tokens_per_iteration=size * self._early,
         )
         self.stop = False
         self._forward = torch.compile(self.model) if settings.compile else self.model
@@ -72,11 +74,13 @@ class Run:
         self._seed(state.iteration)
         ids, targets = self.batches.batch(state.iteration, self.cooldown_start)
         counted = max(1, int((targets >= 0).sum()))  # of the whole batch, whoever computes it
-        ids, targets = ids[self.share], targets[self.share]
+        share = self.ranks.share(len(ids))
+        ids, targets = ids[share], targets[share]
         self.model.train()
         total = torch.zeros((), device=self.device)
-        for begin in range(0, len(ids), settings.batch_size):
-            rows = slice(begin, begin + settings.batch_size)
+        at_once = max(1, settings.batch_size * self._early // ids.shape[1])
+        for begin in range(0, len(ids), at_once):
+            rows = slice(begin, begin + at_once)
             weight = int((targets[rows] >= 0).sum()) / counted
             if weight:
                 loss = self._loss(ids[rows], targets[rows]) * weight

@@ -41,8 +41,8 @@ def prepare(
     size = settings.batch_size * settings.gradient_accumulation
     run = Run(
         settings, folder / STAGE, model, tokenizer_module.from_dict(pieces.to_dict()),
-        Batches(train, recipe.corpus.sources, config.block_size, size, settings.seed),
-        HeldOut(tokens.load(folder, "val"), config.block_size, settings.eval_sequences),
+        Batches(train, recipe.corpus.sources, config.block_size, size, settings.seed, settings.early_block_size),
+        HeldOut(tokens.load(folder, "val"), settings.early_block_size or config.block_size, settings.eval_sequences),
         device=device, ranks=ranks, minutes=minutes, say=say,
     )  # fmt: skip
     if not run.resume() and start is not None:

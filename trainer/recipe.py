@@ -149,6 +149,8 @@ class Training(Section):
     beta2: float = Field(default=0.95, ge=0, lt=1)
     weight_decay: float = Field(default=0.1, ge=0)
     grad_clip: float = Field(default=1.0, ge=0)
+    early_block_size: PositiveInt | None = None
+    """wsd: shorter sequences before the cooldown, which learns in model.block_size; as many tokens an iteration."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
     ema: float = Field(default=0.0, ge=0, lt=1)
     """Decay of an exponential moving average of the weights; the better of the two is kept. 0: none."""
@@ -198,9 +200,22 @@ class Recipe(Section):
     @model_validator(mode="after")
     def _fits(self) -> Recipe:
         self.model.config(vocab_size=1)  # raises ValueError with the reason
+        self._check_early_block_size(self.pretrain)
         if self.vocabulary.kind == "bpe" and self.vocabulary.vocab_size > 1 << 16:
             raise ValueError("vocab_size above 65536 does not fit the token files (uint16)")
         return self
+
+    def _check_early_block_size(self, stage: Training) -> None:
+        early, block_size = stage.early_block_size, self.model.block_size
+        if early is None:
+            return
+        if stage.schedule != "wsd" or early > block_size:
+            raise ValueError(f"early_block_size {early} needs the schedule wsd and a block_size not below it")
+        if early * stage.batch_size * stage.gradient_accumulation % block_size:
+            raise ValueError(
+                f"early_block_size {early} x batch_size x gradient_accumulation is not divisible by "
+                f"block_size {block_size}"
+            )
 
 
 def find(name: str) -> Path:

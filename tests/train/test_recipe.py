@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from trainer import recipe as recipes
 from trainer.errors import RecipeError
+from trainer.model import Transformer
 
 
 def test_every_recipe_that_comes_with_the_trainer_holds() -> None:
@@ -11,6 +13,38 @@ def test_every_recipe_that_comes_with_the_trainer_holds() -> None:
     assert names
     for name in names:
         assert recipes.load(recipes.find(name)).name == name
+
+
+@pytest.mark.parametrize(
+    ("name", "vocab_size", "millions"),
+    [
+        ("chekhov-char", 102, 10.76),
+        ("russian-classics", 16000, 46.22),
+        ("homunculus", 8192, 45.50),
+        ("homunculus-small", 8192, 12.88),
+    ],
+)
+def test_a_recipe_grows_as_many_parameters_as_it_says(name, vocab_size, millions) -> None:
+    recipe = recipes.load(recipes.find(name))
+    with torch.device("meta"):
+        model = Transformer(recipe.model.config(vocab_size))
+    assert sum(p.numel() for p in model.parameters()) / 1e6 == pytest.approx(millions, abs=0.005)
+
+
+def test_a_batch_that_longer_sequences_cannot_share_is_refused() -> None:
+    with pytest.raises(RecipeError, match=r"early_block_size 48 needs the schedule wsd"):
+        recipes.load(recipes.find("tiny"), ("pretrain.early_block_size=48", 'pretrain.schedule="cosine"'))
+    with pytest.raises(RecipeError, match="is not divisible by block_size 64"):
+        recipes.load(recipes.find("tiny"), ("pretrain.early_block_size=48", "pretrain.batch_size=3"))
+
+
+def test_weights_are_given_to_every_source_or_to_none(tmp_path) -> None:
+    with pytest.raises(RecipeError, match=r"sources\.jokes\.weight is missing"):
+        recipes.load(recipes.find("tiny"), ("corpus.sources.stories.weight=1", "corpus.sources.jokes.clean=false"))
+    with pytest.raises(RecipeError, match="cooldown_weight needs a weight"):
+        recipes.load(recipes.find("tiny"), ("corpus.sources.stories.cooldown_weight=1",))
+    with pytest.raises(RecipeError, match=r"wieght is not a key; did you mean weight\?"):
+        recipes.load(recipes.find("tiny"), ("corpus.sources.stories.wieght=1",))
 
 
 def test_the_chekhov_recipes_have_the_shape_of_the_article() -> None:
