@@ -32,6 +32,12 @@ Out = Annotated[Path | None, typer.Option("--out", help="The work folder; out/RE
 To = Annotated[Path | None, typer.Option("--to", help="Where the mind goes; OUT/RECIPE.mind by default.")]
 Folder = Annotated[Path | None, typer.Option("--to", help="The folder to write into; OUT by default.")]
 Baselines = Annotated[bool, typer.Option("--baselines", help="First compress the held-out text, to compare with.")]
+MindOrRecipe = Annotated[str, typer.Argument(metavar="MIND|RECIPE", help="A .mind file or a box, or a grown recipe.")]
+Prompts = Annotated[list[str], typer.Option("--prompt", help="Where the mind begins; may be given again.")]
+Samples = Annotated[int, typer.Option(help="Continuations of each prompt.", min=2)]
+Steps = Annotated[int, typer.Option(help="The length of a continuation, in tokens.", min=1)]
+Heat = Annotated[float | None, typer.Option("--temperature", help="The mind's own by default; 0 is no dice.", min=0)]
+Seed = Annotated[int, typer.Option(help="The same seed, the same continuations.", min=0)]
 Device = Annotated[str, typer.Option(help="cpu, cuda, or auto.")]
 Minutes = Annotated[float | None, typer.Option(help="End within so many minutes, with a checkpoint.", min=0)]
 Start = Annotated[Path | None, typer.Option("--from", help="Start from this checkpoint's folder or .mind.")]
@@ -146,6 +152,29 @@ def report(
         rich.print(f"report: bz2 needs {found['bz2']:.4f} bits a byte of the held-out text, xz {found['xz']:.4f}")
     for path in page.make(recipe, find(name).read_text("utf-8"), folder, to or folder):
         rich.print(f"report: {path}")
+
+
+@app.command()
+def probe(
+    mind: MindOrRecipe, prompt: Prompts, samples: Samples = 64, tokens: Steps = 60, temperature: Heat = None,
+    seed: Seed = 0, out: Out = None,
+) -> None:  # fmt: skip
+    """Where a mind's continuations of a prompt end, and where on the way that is decided."""
+    from trainer.probe import command, table
+    from trainer.probe.experiment import Settings
+
+    path = Path(mind)
+    folder = out or Path("out") / path.stem
+    if path.suffix != ".mind" and not (path.is_file() and path.suffix != ".toml"):
+        recipe, folder = _open(mind, [], out)
+        path = folder / f"{recipe.name}.mind"
+    opened = command.opened(path)
+    warmth = opened.manners.sampling.temperature if temperature is None else temperature
+    settings = Settings(samples=samples, tokens=tokens, temperature=warmth, seed=seed)
+    findings, files = command.make(opened, prompt, settings, folder)
+    rich.print(*table.of(findings), sep="\n")
+    for file in files:
+        rich.print(f"probe: {file}")
 
 
 def main() -> None:

@@ -27,6 +27,7 @@ _STYLE = {
     "font.family": _FONT,
     "font.size": 9,
     "text.color": INK,
+    "text.hinting": "none",  # else a small letter is a whole number of pixels wide, and columns drift
     "text.parse_math": False,  # a dollar in somebody's text is a dollar
     "axes.titlesize": 10,
     "axes.titleweight": "bold",

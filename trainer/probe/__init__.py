@@ -1,0 +1,1 @@
+"""Probing a grown mind: where its continuations end, and where the way there is decided."""
