@@ -1,0 +1,115 @@
+"""The dialogues stage: the conversations of every source, split, and rendered as ids with the mask of what is learned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, Any, Final
+
+import numpy as np
+import orjson
+
+from chat_app import template
+from chat_app import tokenizer as tokenizer_module
+from chat_app.template import Message
+from chat_app.tokenizer import Pieces, Tokenizer
+from trainer.dialogues.report import Report
+from trainer.dialogues.sources import conversations
+from trainer.errors import CorpusError, StageError
+from trainer.files import replacing
+from trainer.recipe import Dialogues
+from trainer.tokens import Counts, Tokens
+
+FOLDER: Final = "dialogues"
+PARTS: Final = ("train", "val")
+
+
+def gather(settings: Dialogues, pieces: Pieces, block_size: int, folder: Path) -> Report:
+    """Write FOLDER: ids, masks and starts of both parts, source by source, and dialogues.json; return what was found."""
+    tokenizer = tokenizer_module.from_dict(pieces.to_dict())
+    if not template.has_marks(tokenizer):
+        marks = ", ".join(template.MARKS)
+        raise CorpusError(f"The vocabulary cannot talk: put {marks} into vocabulary.marks and make it again.")
+    report = Report()
+    with ExitStack() as stack:
+        parts = {part: _Part(folder / FOLDER, part, stack.enter_context) for part in PARTS}
+        for name in settings.sources:
+            for conversation in conversations(name, settings, report):
+                messages, ids, mask = render(conversation.messages, settings.system, tokenizer, block_size)
+                if messages:
+                    part = "val" if conversation.held else "train"
+                    parts[part].add(name, ids, mask, messages)
+                    report.keep(name, part, ids, mask)
+                else:
+                    report.drop(name, "longer than the context", conversation.messages[0].content[:60])
+            for part, what in (("train", "learn from"), ("val", "hold out")):
+                if name not in parts[part].counts:
+                    raise CorpusError(f"The source {name} leaves no conversation to {what}: give more, or filter less.")
+        for part in parts.values():
+            part.close()
+    with replacing(folder / FOLDER / "dialogues.json") as file:
+        counts = {name: {n: asdict(c) for n, c in part.counts.items()} for name, part in parts.items()}
+        file.write(orjson.dumps({"parts": counts, "report": report.to_dict()}, option=orjson.OPT_INDENT_2))
+    return report
+
+
+def render(
+    messages: list[Message], system: str, tokenizer: Tokenizer, block_size: int
+) -> tuple[list[Message], list[int], list[int]]:
+    """(messages, ids, mask) with `system` before them if they have none, without the last turns that do not fit.
+
+    All are empty where not even the first exchange fits the context.
+    """
+    if system and messages[0].role != "system":
+        messages = [Message("system", system), *messages]
+    least = 3 if messages[0].role == "system" else 2
+    while len(messages) >= least:
+        ids, mask = template.render(tokenizer, messages)
+        if len(ids) <= block_size + 1:
+            return messages, ids, mask
+        messages = messages[:-2]
+    return [], [], []
+
+
+class _Part:
+    """The files of one part while they are written."""
+
+    def __init__(self, folder: Path, part: str, enter: Callable[[Any], IO[bytes]]) -> None:
+        self.counts: dict[str, Counts] = {}
+        self._ids, self._mask, self._start_file = (enter(replacing(path)) for path in _paths(folder, part))
+        self._starts = [0]
+
+    def add(self, name: str, ids: list[int], mask: list[int], messages: list[Message]) -> None:
+        """One conversation more. Its counts are of what is learned: the answers."""
+        np.array(ids, np.uint16).tofile(self._ids)
+        np.array(mask, np.uint8).tofile(self._mask)
+        self._starts.append(self._starts[-1] + len(ids))
+        answers = [message.content for message in messages if message.role == "assistant"]
+        count = self.counts.setdefault(name, Counts())
+        count.documents += 1
+        count.tokens += sum(mask)
+        count.characters += sum(map(len, answers))
+        count.bytes += sum(len(answer.encode()) for answer in answers)
+
+    def close(self) -> None:
+        """Write the starts, known only now."""
+        np.array(self._starts, np.int64).tofile(self._start_file)
+
+
+def load(folder: Path, part: str) -> tuple[Tokens, np.ndarray]:
+    """(tokens, mask uint8 [ids]) that `gather` wrote, memory-mapped. StageError where they are missing or cut."""
+    paths, about = _paths(folder / FOLDER, part), folder / FOLDER / "dialogues.json"
+    if not all(path.exists() for path in (*paths, about)):
+        raise StageError(f"There is no {paths[0]}: run the dialogues stage first.")
+    counts = {name: Counts(**values) for name, values in orjson.loads(about.read_bytes())["parts"][part].items()}
+    ids, mask, starts = np.memmap(paths[0], np.uint16, "r"), np.memmap(paths[1], np.uint8, "r"), np.fromfile(paths[2], np.int64)
+    tokens = Tokens(ids, starts, counts)
+    if not len(ids) == len(mask) == starts[-1] or len(starts) != tokens.total.documents + 1:
+        raise StageError(f"{paths[0]} does not fit dialogues.json: run the dialogues stage again.")
+    return tokens, mask
+
+
+def _paths(folder: Path, part: str) -> list[Path]:
+    return [folder / f"{part}.{kind}.bin" for kind in ("ids", "mask", "starts")]

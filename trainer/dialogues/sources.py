@@ -1,0 +1,95 @@
+"""The conversations that a recipe names: from files, from the trainer's own small talk, and made by rule."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from chat_app.template import Message
+from trainer.dialogues import exercises, intents, reading
+from trainer.dialogues.report import Report
+from trainer.dialogues.shapes import Conversation, Malformed, messages_of
+from trainer.errors import CorpusError
+from trainer.recipe import Dialogues, DialogueSource
+
+SMALLTALK: Final = Path(__file__).parent / "smalltalk"
+
+
+def conversations(name: str, settings: Dialogues, report: Report) -> Iterator[Conversation]:
+    """Every usable conversation of the source `name`; `report` counts the others. CorpusError where it names none."""
+    source = settings.sources[name]
+    if not (source.text or source.smalltalk or source.generated):
+        raise CorpusError(f"The source {name} names no conversations: give a file or a folder with --text {name}=PATH.")
+    chance = random.Random(f"{settings.seed} {name}")
+    for text in source.text:
+        for where, row in reading.rows(Path(text).expanduser()):
+            if reason := _refused(row, source):
+                report.drop(name, reason, where)
+            else:
+                yield from _read(name, where, row, settings, report)
+    if source.smalltalk:
+        rows = list(reading.rows(SMALLTALK))
+        for where, row in rows:
+            if "turns" in row:
+                yield from _read(name, where, row, settings, report)
+        crossed = intents.cross((row for _, row in rows if "user" in row), settings.pairs_per_intent)
+        yield from _chained((_exchange(*pair) for pair in crossed), settings.chain, chance)
+    for kind, count in source.generated.items():
+        yield from _chained(exercises.make(kind, count, settings.seed), settings.chain, chance)
+
+
+def _refused(row: dict[str, Any], source: DialogueSource) -> str:
+    """Which filter of the recipe the row fails, or nothing. A row without the field fails."""
+    for field, least in source.at_least.items():
+        if not _number(row.get(field)) >= least:
+            return f"{field} below {least:g}"
+    for field, most in source.at_most.items():
+        if not _number(row.get(field)) <= most:
+            return f"{field} above {most:g}"
+    return ""
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, (int, float)) else float("nan")
+
+
+def _read(name: str, where: str, row: dict[str, Any], settings: Dialogues, report: Report) -> Iterator[Conversation]:
+    try:
+        messages = messages_of(row)
+    except Malformed as reason:
+        report.drop(name, str(reason), where)
+        return
+    # By what the person says first: conversations that begin alike stay on one side.
+    first = intents.wording(next(message.content for message in messages if message.role == "user"))
+    digest = hashlib.blake2b(f"{settings.seed} {first}".encode(), digest_size=6).digest()
+    yield Conversation(messages, int.from_bytes(digest) < settings.val_fraction * (1 << 48))
+
+
+def _exchange(phrasing: str, reply: str, held: bool) -> Conversation:
+    return Conversation([Message("user", phrasing), Message("assistant", reply)], held)
+
+
+def _chained(pieces: Iterable[Conversation], longest: int, chance: random.Random) -> Iterator[Conversation]:
+    """The same conversations in another order, one to `longest` of them strung into one: people change the subject.
+
+    What is held out stays single, so that each wording is judged by itself.
+    """
+    waiting = list(pieces)
+    chance.shuffle(waiting)
+    yield from (piece for piece in waiting if piece.held)
+    chain: list[Message] = []
+    wanted = 0
+    for piece in waiting:
+        if piece.held:
+            continue
+        chain += piece.messages
+        wanted = wanted or chance.randint(1, longest)
+        wanted -= 1
+        if not wanted:
+            yield Conversation(chain)
+            chain = []
+    if chain:
+        yield Conversation(chain)
