@@ -4,6 +4,7 @@ import bz2
 import lzma
 import math
 import re
+import shutil
 import xml.etree.ElementTree as ET
 
 import numpy as np
@@ -11,7 +12,7 @@ import orjson
 import pytest
 from typer.testing import CliRunner
 
-from trainer import figures
+from trainer import figures, pretrain, vocabulary
 from trainer import recipe as recipes
 from trainer.__main__ import app
 from trainer.errors import StageError
@@ -31,7 +32,7 @@ STATE = {
     "recent_loss": 1.0, "best_loss": 0.9, "best_iteration": 400, "curve": ROWS,
     "samples": [
         {"iteration": 100, "prompt": "Кот", "text": "Кот и </dd><script>alert(1)</script>"},
-        {"iteration": 400, "prompt": "Кот", "text": "Кот гулял в лесу."},
+        {"iteration": 400, "prompt": "Кот", "text": "Кот гулял\x1f в лесу."},
     ],
 }  # fmt: skip
 COUNTS = {"documents": 9, "tokens": 1000, "characters": 3000, "bytes": 5400}
@@ -192,8 +193,35 @@ def test_the_best_point_is_the_lowest_held_out_loss() -> None:
     curve = [{"iteration": i, "val": val, "train": 1.0} for i, val in ((1, 2.0), (2, 1.5), (3, 1.6))]
     loss = panels.of_stage(findings.Stage("pretrain", {"curve": curve}), {}, "en")[0]
     assert loss.mark == (2, 1.5)
-    assert findings.Stage("pretrain", {"curve": curve}).loss_at(2) == 1.5
+    curve[2]["ema_val"] = 1.4
+    averaged = findings.Stage("pretrain", {"curve": curve})
+    assert panels.of_stage(averaged, {}, "en")[0].mark == (3, 1.4)  # by the better weights
+    assert averaged.loss_at(2) == 1.5
+    assert averaged.loss_at(7) == 1.4
     assert findings.Stage("pretrain", {"curve": curve}).loss_at(0) is None
+
+
+def test_of_many_samples_the_telling_moments_are_shown() -> None:
+    state = {"samples": [{"iteration": i, "prompt": p, "text": ""} for i in range(100, 10_001, 100) for p in "ab"]}
+    shown = findings.Stage("pretrain", state).samples()
+    assert {tuple(s["iteration"] for s in each) for each in shown.values()} == {(100, 300, 600, 1600, 4000, 10_000)}
+
+
+def test_page_and_picture_have_one_palette() -> None:
+    light = page._CSS.read_text("utf-8").partition("@media")[0]
+    for colour, variable in figures._VARIABLES.items():
+        assert f"--{variable}: {colour};" in light
+
+
+def test_a_real_run_has_a_report(prepared, small, tmp_path) -> None:
+    folder = shutil.copytree(prepared, tmp_path / "grown")
+    baselines.make(folder)
+    for _ in pretrain.prepare(small, folder, vocabulary.load(folder), device="cpu").go():
+        pass
+    html = page.page(small, "", findings.read(folder))
+    assert captions.SHAPE("ru", **small.model.model_dump()) in html
+    assert html.count("<svg") >= 5
+    assert "bz2" in html
 
 
 def test_a_compressor_is_measured_in_bits_a_byte_of_the_whole_text() -> None:

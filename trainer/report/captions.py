@@ -50,6 +50,10 @@ OVERLAP: Final = Phrase("Общих с отложенными", "Shared with hel
 HELD_OUT_PART: Final = Phrase("Отложено, %", "Held out, %")
 TRAIN_TOKENS: Final = Phrase("Токенов для обучения", "Training tokens")
 
+SHAPE: Final = Phrase(
+    "слоёв {n_layer}, голов {n_head}, каналов {n_embd}, контекст {block_size}",
+    "{n_layer} layers, {n_head} heads, {n_embd} channels, context {block_size}",
+)
 PARAMETERS: Final = Phrase("параметров", "parameters")
 BEST_LOSS: Final = Phrase("нат на токен, отложенный текст", "nats a token, held out")
 BEST_BITS: Final = Phrase("бит на байт", "bits a byte")

@@ -15,7 +15,21 @@ import orjson
 
 from trainer.errors import StageError
 
+MOMENTS = 6  # at which samples are shown
 STAGES = ("pretrain", "sft", "kto")  # in the order of growth
+
+
+def held_out_loss(row: dict[str, Any]) -> float | None:
+    """The held-out loss of a row of the curve, by the averaged weights where they are the better ones."""
+    return min((row[key] for key in ("val", "ema_val") if row.get(key) is not None), default=None)
+
+
+def _thinned(samples: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A mind learns most at the beginning, so the moments lie evenly in the logarithm of the iteration."""
+    iterations = np.array([max(1, sample["iteration"]) for sample in samples], np.float64)
+    wanted = np.geomspace(iterations[0], iterations[-1], MOMENTS)
+    nearest = {int(np.abs(np.log(iterations / moment)).argmin()) for moment in wanted}
+    return [samples[i] for i in sorted(nearest)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,21 +57,21 @@ class Stage:
     @property
     def best(self) -> dict[str, Any]:
         """The row of the curve with the lowest held-out loss; empty before the first."""
-        rows = [row for row in self.state.get("curve") or [] if row.get("val") is not None]
-        return min(rows, key=lambda row: row["val"], default={})
+        rows = [row for row in self.state.get("curve") or [] if held_out_loss(row) is not None]
+        return min(rows, key=held_out_loss, default={})
 
     def samples(self) -> dict[str, list[dict[str, Any]]]:
-        """Prompt -> what was written after it, over time."""
+        """Prompt -> what was written after it, at up to MOMENTS moments: the first, the last, and ever rarer ones."""
         found: dict[str, list[dict[str, Any]]] = {}
         for sample in self.state.get("samples") or []:
             found.setdefault(sample.get("prompt") or "", []).append(sample)
-        return found
+        return {prompt: _thinned(samples) for prompt, samples in found.items()}
 
     def loss_at(self, iteration: int) -> float | None:
         """The held-out loss that was last measured up to `iteration`."""
-        iterations, losses = self.series("val")
-        place = int(np.searchsorted(iterations, iteration, side="right"))
-        return float(losses[place - 1]) if place else None
+        rows = self.state.get("curve") or []
+        losses = [loss for row in rows if row["iteration"] <= iteration and (loss := held_out_loss(row)) is not None]
+        return losses[-1] if losses else None
 
 
 @dataclass(frozen=True, slots=True)

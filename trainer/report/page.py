@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from chat_app.text import printable
 from chat_app.tokenizer import SPACE
 from trainer.files import replacing
 from trainer.recipe import Recipe
@@ -43,7 +44,7 @@ def page(recipe: Recipe, source: str, found: Findings) -> str:
     language = recipe.mind.language
     numbers = Numbers(language)
     sections = [
-        _head(recipe),
+        _head(recipe, found.stages[-1].state.get("config") or recipe.model.model_dump()),
         *(part for stage in found.stages for part in (_stage(stage, found, numbers), _evolution(stage, numbers))),
         _corpus(found, numbers),
         _vocabulary(found, numbers),
@@ -58,9 +59,9 @@ def page(recipe: Recipe, source: str, found: Findings) -> str:
     )
 
 
-def _head(recipe: Recipe) -> str:
-    mind, model = recipe.mind, recipe.model
-    shape = f"{model.n_layer} × {model.n_head} × {model.n_embd}, {model.block_size}"
+def _head(recipe: Recipe, config: dict[str, Any]) -> str:
+    mind = recipe.mind
+    shape = captions.SHAPE(mind.language, **config)
     return (
         f'<header><p class="eyebrow">{escape(recipe.name)} · {shape} · {escape(mind.licence)}</p>'
         f"<h1>{escape(mind.title)}</h1><p>{escape(mind.description)}</p>"
@@ -87,7 +88,7 @@ def _outcome(stage: Stage, found: Findings, numbers: Numbers) -> dict[str, str]:
     """Caption -> figure, those that are known."""
     language, state, best = numbers.language, stage.state, stage.best
     val, train = found.token_counts("val"), found.token_counts("train")
-    loss = best.get("val")
+    loss = findings.held_out_loss(best)
     per_character = loss / np.log(2) * val["tokens"] / val["characters"] if loss and val.get("characters") else None
     read = state.get("iteration", 0) * (state.get("tokens_per_iteration") or 0)
     speeds, memory = stage.series("tokens_per_second")[1], stage.series("memory_mb")[1]
@@ -127,7 +128,7 @@ def _evolution(stage: Stage, numbers: Numbers) -> str:
     parts = [f"<h2>{captions.EVOLUTION(language)}</h2>", f'<p class="note">{captions.EVOLUTION_NOTE(language)}</p>']
     for prompt, written in samples.items():
         if len(samples) > 1:
-            parts.append(f"<h3>{escape(prompt)}</h3>")
+            parts.append(f"<h3>{escape(prompt if prompt.strip() else _visible(prompt))}</h3>")
         rows = "".join(
             f"<dt>{captions.ITERATION(language)} <b>{numbers.whole(sample['iteration'])}</b>"
             f"{_loss_then(stage, sample['iteration'], numbers)}</dt><dd>{_sample(prompt, str(sample['text']))}</dd>"
@@ -146,6 +147,7 @@ def _loss_then(stage: Stage, iteration: int, numbers: Numbers) -> str:
 
 def _sample(prompt: str, text: str) -> str:
     """What was given is muted, what was written is not."""
+    prompt, text = printable(prompt), printable(text)
     if not prompt.strip() or not text.startswith(prompt):
         return escape(text.strip())
     return f'<span class="prompt">{escape(prompt)}</span>{escape(text[len(prompt) :].rstrip())}'

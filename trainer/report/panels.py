@@ -12,7 +12,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullForm
 
 from trainer import figures
 from trainer.report import captions
-from trainer.report.findings import Findings, Stage
+from trainer.report.findings import Findings, Stage, held_out_loss
 
 _LABEL = 16  # characters of a name beside a line
 _LETTER = 0.077  # inches, about
@@ -73,8 +73,8 @@ def of_stage(stage: Stage, baselines: dict[str, float], language: str) -> list[P
     memory = _line("", (iterations, megabytes / 1000), 0)
     best = stage.best
     panels = [
-        Panel("loss", captions.LOSS(language), x_label, loss, 3, mark=_point(best, "val")),
-        Panel("bits", captions.BITS(language), x_label, bits, 3, baselines, _point(best, "bits_per_byte")),
+        Panel("loss", captions.LOSS(language), x_label, loss, 3, mark=_point(best, held_out_loss(best))),
+        Panel("bits", captions.BITS(language), x_label, bits, 3, baselines, _point(best, best.get("bits_per_byte"))),
         Panel("rate", captions.RATE(language), x_label, [rate], 2, minor=True),
         Panel("speed", captions.SPEED(language), x_label, [speed], 0, minor=True),
         Panel("memory", captions.MEMORY(language), x_label, [memory], 1, minor=True),
@@ -97,8 +97,8 @@ def of_vocabulary(findings: Findings, language: str) -> list[Panel]:
     return [Panel("zipf", captions.ZIPF(language), captions.RANK(language), [line], 0, logarithmic=True)]
 
 
-def _point(row: dict[str, float], key: str) -> tuple[float, float] | None:
-    return (row["iteration"], row[key]) if row.get(key) is not None else None
+def _point(row: dict[str, float], value: float | None) -> tuple[float, float] | None:
+    return None if value is None else (row["iteration"], value)
 
 
 def draw(axes: Axes, panel: Panel, language: str) -> None:
