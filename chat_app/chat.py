@@ -171,7 +171,7 @@ class Answer:
         sampling = chat.sampling
         if sampling.seed is not None:
             sampling = replace(sampling, seed=(sampling.seed + chat._retries) % (LARGEST_SEED + 1))
-        forbidden = {tokenizer.unk_id, *tokenizer.control.values()} - set(manners.stop_ids)
+        forbidden = tokenizer.silent - set(manners.stop_ids)
         detokenizer = Detokenizer(tokenizer, inside=not chat.mind.can_chat)
         try:
             for token in chat.engine.generate(

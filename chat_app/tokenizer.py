@@ -1,108 +1,44 @@
-"""Text to ids and back: characters, or SentencePiece BPE to the letter, without SentencePiece.
+"""Text to ids and back: characters, or SentencePiece BPE and unigram to the letter, without SentencePiece.
 
-Knows pieces and scores; knows nothing of roles or of the file they came from. The description that
-`from_dict` reads is the one a mind carries (spec/mind-format.md).
+Knows pieces and scores; knows nothing of roles or of the file they came from.
 """
 
 from __future__ import annotations
 
 import codecs
-import heapq
-import itertools
-import math
 import re
-from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from chat_app import text as text_module
+from chat_app.merging import merge
+from chat_app.normaliser import Normaliser, any_of
+from chat_app.pieces import BYTE, CONTROL, NORMAL, SPACE, UNKNOWN, USER_DEFINED, Pieces
+from chat_app.unigram import Unigram
 
-# SentencePiece's own piece types (sentencepiece_model.proto, SentencePiece.Type).
-NORMAL: Final = 1
-UNKNOWN: Final = 2
-CONTROL: Final = 3
-USER_DEFINED: Final = 4
-BYTE: Final = 6
-
-SPACE: Final = "\u2581"  # how SentencePiece writes a space
 UNREADABLE: Final = "\ufffd"
-_BYTE_PIECES: Final = [f"<0x{byte:02X}>" for byte in range(256)]
-_LONG_WORD: Final = 200  # symbols; beyond it the heap beats the scan
-_NOT_A_PIECE: Final = math.inf
+_LONG_WORD: Final = 200  # characters; longer ones are hardly met twice
 _CACHED_WORDS: Final = 200_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pieces:
-    """What a tokenizer is made of. `scores` are higher for earlier merges; characters have none."""
-
-    kind: Literal["char", "bpe"]
-    pieces: tuple[str, ...]
-    types: tuple[int, ...]
-    scores: tuple[float, ...] = ()
-    add_dummy_prefix: bool = False
-    yo_to_e: bool = False
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Pieces:
-        """Read the JSON description; ValueError says what does not fit."""
-        try:
-            kind, pieces, types = values["kind"], tuple(values["pieces"]), tuple(values["types"])
-            scores = tuple(values["scores"]) if kind == "bpe" else ()
-            add_dummy_prefix, normaliser = values["add_dummy_prefix"], values["normaliser"]
-            version, yo_to_e = normaliser["version"], normaliser["yo_to_e"]
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"the tokenizer lacks {error}") from error
-        if kind not in ("char", "bpe"):
-            raise ValueError(f"the tokenizer is of an unknown kind {kind!r}")
-        if version != text_module.VERSION:
-            raise ValueError(f"the normaliser version is {version!r}, this program has {text_module.VERSION}")
-        if set(map(type, pieces)) != {str} or len(set(pieces)) != len(pieces):
-            raise ValueError("the tokenizer's pieces are not distinct strings")
-        if "" in pieces:
-            raise ValueError("a piece of the tokenizer is empty")
-        if len(types) != len(pieces) or not set(types) <= {NORMAL, UNKNOWN, CONTROL, USER_DEFINED, BYTE}:
-            raise ValueError("the tokenizer's types do not match its pieces")
-        if kind == "bpe" and len(scores) != len(pieces):
-            raise ValueError("the tokenizer's scores do not match its pieces")
-        if types.count(UNKNOWN) != 1:
-            raise ValueError("the tokenizer must have exactly one unknown piece")
-        if types.count(BYTE) not in (0, 256):
-            raise ValueError("the tokenizer has some byte pieces, but not all 256")
-        if BYTE in types and [p for p, t in zip(pieces, types, strict=True) if t == BYTE] != _BYTE_PIECES:
-            raise ValueError("the tokenizer's byte pieces are not <0x00> to <0xFF> in order")
-        if kind == "char" and any(len(p) != 1 for p, t in zip(pieces, types, strict=True) if t == NORMAL):
-            raise ValueError("a piece of the character tokenizer is not one character")
-        return cls(
-            kind=kind, pieces=pieces, types=types, scores=scores,
-            add_dummy_prefix=bool(add_dummy_prefix), yo_to_e=bool(yo_to_e),
-        )  # fmt: skip
-
-    def to_dict(self) -> dict[str, Any]:
-        """The JSON description of these pieces."""
-        values: dict[str, Any] = {
-            "kind": self.kind,
-            "pieces": list(self.pieces),
-            "types": list(self.types),
-            "add_dummy_prefix": self.add_dummy_prefix,
-            "normaliser": {"version": text_module.VERSION, "yo_to_e": self.yo_to_e},
-        }
-        if self.kind == "bpe":
-            values["scores"] = list(self.scores)
-        return values
-
-
 class Tokenizer:
-    """What both kinds share. `control` maps the marks (`<|user|>`, `<s>`...) to ids no text can produce."""
+    """What all kinds share. `control` maps the marks (`<|user|>`, `<s>`...) to ids no text can produce."""
 
     def __init__(self, pieces: Pieces) -> None:
+        """ValueError where the normaliser that the pieces bring is damaged."""
         self.pieces = pieces
         self.vocab_size: Final = len(pieces.pieces)
-        self.unk_id: Final = pieces.types.index(UNKNOWN)
+        self.unk_id: Final = pieces.types.index(UNKNOWN) if UNKNOWN in pieces.types else None
         self.control: Final = {pieces.pieces[i]: i for i, kind in enumerate(pieces.types) if kind == CONTROL}
-        self.bos_id: Final = self.control.get("<s>")
+        self.bos_id: Final = self.control.get("<s>") if pieces.add_bos else None
+        self.silent: Final = frozenset(i for i, kind in enumerate(pieces.types) if kind in (CONTROL, UNKNOWN))
+        """Ids that say nothing to a person: no answer holds them."""
+        symbols = [p for p, kind in zip(pieces.pieces, pieces.types) if kind == USER_DEFINED]
+        self._foreign = Normaliser(pieces.foreign, symbols) if pieces.foreign else None
 
-    def normalise(self, text: str) -> str:
-        """The text as this tokenizer's training saw it."""
+    def normalise(self, text: str, *, inside: bool = False) -> str:
+        """The text as this tokenizer's training saw it: by the project's own rules, or by those the mind brings."""
+        if self._foreign:
+            return self._foreign.normalise(text, inside=inside)
         return text_module.normalise(text, yo_to_e=self.pieces.yo_to_e)
 
     def encode(self, text: str, *, inside: bool = False) -> list[int]:
@@ -118,70 +54,54 @@ class Tokenizer:
 
 
 class CharTokenizer(Tokenizer):
-    """One id a character; a character that the vocabulary lacks becomes the unknown id."""
+    """One id a character; one that the vocabulary lacks becomes the unknown id, or nothing where there is none."""
 
     def __init__(self, pieces: Pieces) -> None:
         super().__init__(pieces)
-        self._ids = dict(zip(pieces.pieces, range(self.vocab_size)))
-        for name in (*self.control, pieces.pieces[self.unk_id]):
-            del self._ids[name]
+        self._ids = {piece: i for i, piece in enumerate(pieces.pieces) if i not in self.silent}
 
     def encode(self, text: str, *, inside: bool = False) -> list[int]:
-        ids, unk_id = self._ids, self.unk_id
-        return [ids.get(character, unk_id) for character in self.normalise(text)]
+        ids, unk_id, text = self._ids, self.unk_id, self.normalise(text, inside=inside)
+        if unk_id is None:
+            return [ids[character] for character in text if character in ids]
+        return [ids.get(character, unk_id) for character in text]
 
 
-class BpeTokenizer(Tokenizer):
-    """SentencePiece BPE (bpe_model.cc): merge the best-scoring adjacent pair, the leftmost first, until none is left.
-
-    A piece never spans a space in the models that SentencePiece trains by default, so words are merged one by
-    one and remembered; where a model has such pieces the text is merged whole.
-    """
+class SubwordTokenizer(Tokenizer):
+    """What SentencePiece does around its two algorithms."""
 
     def __init__(self, pieces: Pieces) -> None:
         super().__init__(pieces)
-        types = pieces.types
-        mergeable = [i for i, t in enumerate(types) if t in (NORMAL, USER_DEFINED)]
-        self._ids = {pieces.pieces[i]: i for i in mergeable}
-        self._rank = {pieces.pieces[i]: -pieces.scores[i] for i in mergeable}  # the lowest merges first
-        self._bytes = [i for i, t in enumerate(types) if t == BYTE]
-        by_word = not any(p.rfind(SPACE) > 0 for p, t in zip(pieces.pieces, types) if t == NORMAL)
-        user_defined = sorted((p for p, t in zip(pieces.pieces, types) if t == USER_DEFINED), key=len, reverse=True)
-        # Alternatives are tried in order, so the longest user-defined symbol wins, as in SentencePiece.
-        word = f"{SPACE}[^{SPACE}]*|[^{SPACE}]+" if by_word else ".+"
-        self._user_defined = frozenset(user_defined)
-        self._symbol = re.compile("(" + "|".join(map(re.escape, user_defined)) + ")") if user_defined else None
-        self._word = re.compile(word, re.DOTALL)
-        self._cache: dict[str, list[int]] = {}
+        self._ids = {p: i for i, (p, t) in enumerate(zip(pieces.pieces, pieces.types)) if t in (NORMAL, USER_DEFINED)}
+        self._bytes = [i for i, t in enumerate(pieces.types) if t == BYTE]
+        self._unknown = [] if self.unk_id is None else [self.unk_id]
+        self._escapes = pieces.foreign is None or pieces.foreign.escape_whitespaces
+        self._tidies = pieces.foreign is not None and pieces.foreign.remove_extra_whitespaces
 
     def encode(self, text: str, *, inside: bool = False) -> list[int]:
-        text = self.normalise(text)
-        if not text:
+        normal = self.normalise(text, inside=inside)
+        # SentencePiece puts its space even before a text of which its map has left nothing.
+        if not (normal or (text and self._foreign and not self._tidies)):
             return []
         if self.pieces.add_dummy_prefix and not inside:
-            text = " " + text
-        text = text.replace(" ", SPACE)
-        ids: list[int] = []
-        for part in self._symbol.split(text) if self._symbol else [text]:
-            if part in self._user_defined:
-                ids.append(self._ids[part])
-                continue
-            for word in self._word.findall(part):
-                ids += self._cache.get(word) or self._encode_word(word)
+            normal = " " + normal
+        ids = self._cut(normal.replace(" ", SPACE) if self._escapes else normal)
         return ids if self._bytes else self._join_unknown(ids)
 
-    def _encode_word(self, word: str) -> list[int]:
-        merge = _merge_by_heap if len(word) > _LONG_WORD else _merge_by_scan
+    def _cut(self, text: str) -> list[int]:
+        """Ids of a text whose spaces are as in the pieces."""
+        raise NotImplementedError
+
+    def _named(self, symbols: list[str]) -> list[int]:
+        """Ids of pieces, and of the bytes of what is none."""
         ids: list[int] = []
-        for symbol in merge(list(word), self._rank):
+        for symbol in symbols:
             if symbol in self._ids:
                 ids.append(self._ids[symbol])
             elif self._bytes:
                 ids += [self._bytes[byte] for byte in symbol.encode()]
             else:
-                ids.append(self.unk_id)
-        if len(self._cache) < _CACHED_WORDS and len(word) <= _LONG_WORD:
-            self._cache[word] = ids
+                ids += self._unknown
         return ids
 
     def _join_unknown(self, ids: list[int]) -> list[int]:
@@ -190,45 +110,50 @@ class BpeTokenizer(Tokenizer):
         return [i for k, i in enumerate(ids) if i != unk_id or k == 0 or ids[k - 1] != unk_id]
 
 
-def _merge_by_scan(symbols: list[str], rank: dict[str, float]) -> list[str]:
-    """Merge in place; quadratic, and the fastest there is for words of ordinary length."""
-    pairs = [rank.get(left + right, _NOT_A_PIECE) for left, right in itertools.pairwise(symbols)]
-    while pairs and (best := min(pairs)) != _NOT_A_PIECE:
-        i = pairs.index(best)
-        symbols[i] += symbols.pop(i + 1)
-        del pairs[i]
-        if i:
-            pairs[i - 1] = rank.get(symbols[i - 1] + symbols[i], _NOT_A_PIECE)
-        if i < len(pairs):
-            pairs[i] = rank.get(symbols[i] + symbols[i + 1], _NOT_A_PIECE)
-    return symbols
+class BpeTokenizer(SubwordTokenizer):
+    """SentencePiece BPE (bpe_model.cc).
+
+    A piece never spans a space in the models that SentencePiece trains by default, so words are merged one by
+    one and remembered; where a model has such pieces the text is merged whole.
+    """
+
+    def __init__(self, pieces: Pieces) -> None:
+        super().__init__(pieces)
+        self._rank = {p: -pieces.scores[i] for p, i in self._ids.items()}  # the lowest merges first
+        by_word = not any(p.rfind(SPACE) > 0 for p, t in zip(pieces.pieces, pieces.types) if t == NORMAL)
+        symbols = [p for p, t in zip(pieces.pieces, pieces.types) if t == USER_DEFINED]
+        self._symbols = frozenset(symbols)
+        self._symbol = re.compile(f"({any_of(symbols)})") if symbols else None
+        self._word = re.compile(f"{SPACE}[^{SPACE}]*|[^{SPACE}]+" if by_word else ".+", re.DOTALL)
+        self._cache: dict[str, list[int]] = {}
+
+    def _cut(self, text: str) -> list[int]:
+        ids: list[int] = []
+        for part in self._symbol.split(text) if self._symbol else [text]:
+            if part in self._symbols:
+                ids.append(self._ids[part])
+                continue
+            for word in self._word.findall(part):
+                ids += self._cache.get(word) or self._encode_word(word)
+        return ids
+
+    def _encode_word(self, word: str) -> list[int]:
+        ids = self._named(merge(list(word), self._rank))
+        if len(self._cache) < _CACHED_WORDS and len(word) <= _LONG_WORD:
+            self._cache[word] = ids
+        return ids
 
 
-def _merge_by_heap(symbols: list[str], rank: dict[str, float]) -> list[str]:
-    """The same merges in n log n, for the pasted line without a single space."""
-    after = [*range(1, len(symbols)), -1]
-    before = [*range(-1, len(symbols) - 1)]
-    heap: list[tuple[float, int, str]] = []
+class UnigramTokenizer(SubwordTokenizer):
+    """SentencePiece's unigram model: the likeliest spelling of the text as a whole."""
 
-    def propose(left: int, right: int) -> None:
-        if left >= 0 and right >= 0 and (merged := symbols[left] + symbols[right]) in rank:
-            heapq.heappush(heap, (rank[merged], left, merged))
+    def __init__(self, pieces: Pieces) -> None:
+        super().__init__(pieces)
+        scores = {p: s for p, t, s in zip(pieces.pieces, pieces.types, pieces.scores) if t == NORMAL}
+        self._unigram = Unigram(scores, self._ids.keys() - scores.keys())
 
-    for left, right in enumerate(after):
-        propose(left, right)
-    while heap:
-        _, left, merged = heapq.heappop(heap)
-        right = after[left]
-        # A proposal is stale once either side has been merged away or has grown.
-        if not symbols[left] or right < 0 or symbols[left] + symbols[right] != merged:
-            continue
-        symbols[left], symbols[right] = merged, ""
-        after[left] = after[right]
-        if after[left] >= 0:
-            before[after[left]] = left
-        propose(before[left], left)
-        propose(left, after[left])
-    return [symbol for symbol in symbols if symbol]
+    def _cut(self, text: str) -> list[int]:
+        return self._named(self._unigram.spell(text))
 
 
 class Detokenizer:
@@ -238,39 +163,51 @@ class Detokenizer:
     """
 
     def __init__(self, tokenizer: Tokenizer, *, inside: bool = False) -> None:
-        self._pieces = tokenizer.pieces.pieces
-        self._types = tokenizer.pieces.types
-        self._strip = tokenizer.pieces.add_dummy_prefix and not inside
-        self._is_bpe = tokenizer.pieces.kind == "bpe"
+        pieces = tokenizer.pieces
+        self._pieces, self._types = pieces.pieces, pieces.types
+        self._is_char = pieces.kind == "char"
+        self._tidies = pieces.foreign is not None and pieces.foreign.remove_extra_whitespaces
+        self._at_start = (pieces.add_dummy_prefix or self._tidies) and not inside
         self._utf8 = codecs.getincrementaldecoder("utf-8")("replace")
 
     def feed(self, token: int) -> str:
         """The text that `token` completes, perhaps none."""
         kind = self._types[token]
         if kind == BYTE:
-            return self._start(self._utf8.decode(bytes([int(self._pieces[token][1:-1], 16)])))
+            self._at_start = False
+            return self._utf8.decode(bytes([int(self._pieces[token][1:-1], 16)]))
         text = self._utf8.decode(b"", final=True)  # a letter that the model broke off
         self._utf8.reset()
+        if kind == CONTROL:
+            return text
         if kind == UNKNOWN:
-            text += UNREADABLE
-        elif kind != CONTROL:
-            piece = self._pieces[token]
-            text += piece.replace(SPACE, " ") if self._is_bpe else piece
-        return self._start(text)
+            self._at_start = False
+            return text + UNREADABLE
+        return text + self._readable(self._pieces[token])
+
+    def _readable(self, piece: str) -> str:
+        """The text of a piece; the first loses the space put before it, and where spaces are tidied all of them go."""
+        if self._is_char:
+            return piece
+        if self._at_start:
+            piece = piece.removeprefix(SPACE)
+            self._at_start = self._tidies and not piece
+        return piece.replace(SPACE, " ")
 
     @property
     def owed(self) -> int:
         """How many of the last tokens are the beginning of a letter that has not come to its end."""
         return len(self._utf8.getstate()[0])
 
-    def _start(self, text: str) -> str:
-        if self._strip and text:
-            self._strip = False
-            return text.removeprefix(" ")
-        return text
+
+_KINDS: Final = {"char": CharTokenizer, "bpe": BpeTokenizer, "unigram": UnigramTokenizer}
+
+
+def of(pieces: Pieces) -> Tokenizer:
+    """The tokenizer made of `pieces`; ValueError where their normaliser is damaged."""
+    return _KINDS[pieces.kind](pieces)
 
 
 def from_dict(values: dict[str, Any]) -> Tokenizer:
     """The tokenizer that a mind describes; ValueError where the description does not fit."""
-    pieces = Pieces.from_dict(values)
-    return BpeTokenizer(pieces) if pieces.kind == "bpe" else CharTokenizer(pieces)
+    return of(Pieces.from_dict(values))

@@ -12,8 +12,8 @@ from chat_app import template
 from chat_app import tokenizer as tokenizers
 from chat_app.config import Config, tensor_shapes
 from chat_app.model import Cache, forward
+from chat_app.pieces import BYTE, CONTROL, NORMAL, UNKNOWN, USER_DEFINED, Pieces
 from chat_app.sampler import Sampling
-from chat_app.tokenizer import BYTE, CONTROL, NORMAL, UNKNOWN, USER_DEFINED, Pieces
 from chat_app.weights import Weights
 from trainer import mind_file
 

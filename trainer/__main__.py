@@ -5,23 +5,25 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import rich
 import typer
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from trainer import export as export_stage
-from trainer import machine, ranks
-from trainer import pretrain as pretrain_stage
+from trainer import processes, vocabulary_report
 from trainer import tokens as tokens_stage
 from trainer import vocabulary as vocabulary_stage
 from trainer.corpora import gather
+from trainer.corpora import report as corpus_report
 from trainer.corpora.gather import with_texts
 from trainer.errors import GrowError, first_line
-from trainer.loop import Run
 from trainer.recipe import Recipe, find, load
+
+# The stages that need torch import it in their commands: the processes that read text start without it.
+if TYPE_CHECKING:
+    from trainer.loop import Run
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -54,10 +56,10 @@ def _open(name: str, changes: list[str], out: Path | None) -> tuple[Recipe, Path
 def corpus(name: Name, text: Text = [], change: Set = [], out: Out = None) -> None:  # noqa: B006
     """Gather and normalise the text, and hold a part of it out."""
     recipe, folder = _open(name, change, out)
-    sizes = gather.gather(with_texts(recipe.corpus, text), folder)
-    for part, found in sizes.items():
-        for source, size in found.items():
-            rich.print(f"corpus: {part} {source}: {size.documents:,} documents, {size.characters:,} characters")
+    found = gather.gather(with_texts(recipe.corpus, text), folder, processes.available())
+    if found.dropped:
+        rich.print(found.samples())
+    rich.print(corpus_report.table(found))
 
 
 @app.command()
@@ -65,18 +67,17 @@ def vocabulary(name: Name, change: Set = [], out: Out = None) -> None:  # noqa: 
     """Make the vocabulary from the corpus."""
     recipe, folder = _open(name, change, out)
     pieces = vocabulary_stage.make(recipe.vocabulary, folder, recipe.corpus.yo_to_e)
-    rich.print(f"vocabulary: {len(pieces.pieces):,} pieces ({pieces.kind})")
+    rich.print(vocabulary_report.make(pieces, folder).table())
 
 
 @app.command()
 def tokens(name: Name, change: Set = [], out: Out = None) -> None:  # noqa: B006
     """Encode the corpus."""
     _, folder = _open(name, change, out)
-    counts = tokens_stage.make(vocabulary_stage.load(folder), folder)
-    for part, found in counts.items():
-        for source, count in found.items():
-            ratio = count.characters / count.tokens
-            rich.print(f"tokens: {part} {source}: {count.tokens:,}, {ratio:.2f} characters a token")
+    found = corpus_report.load(folder)
+    counts = tokens_stage.make(vocabulary_stage.load(folder), folder, processes.available())
+    whole = {name: sum(counts[part][name].tokens for part in counts) for name in found.sources}
+    rich.print(corpus_report.table(found, whole))
 
 
 @app.command()
@@ -85,6 +86,9 @@ def pretrain(
     minutes: Minutes = None, start: Start = None,
 ) -> None:  # fmt: skip
     """Grow the weights; Ctrl-C stops, the same command goes on."""
+    from trainer import machine, ranks
+    from trainer import pretrain as pretrain_stage
+
     recipe, folder = _open(name, change, out)
     place, device = ranks.join(machine.device(device))
     columns = (TextColumn("pretrain"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -119,6 +123,8 @@ def _stop_between_iterations(run: Run) -> None:
 @app.command()
 def export(name: Name, change: Set = [], out: Out = None, to: To = None) -> None:  # noqa: B006
     """Write the mind: fp16 weights, vocabulary, card and golden answers in one file."""
+    from trainer import export as export_stage
+
     recipe, folder = _open(name, change, out)
     path = to or folder / f"{recipe.name}.mind"
     digest = export_stage.export(recipe, folder, vocabulary_stage.load(folder), path)
@@ -186,6 +192,8 @@ def main() -> None:
     except OSError as error:  # a full disk, a folder that cannot be written
         reason = f"{error.filename or 'The disk'}: {error.strerror or error}. What earlier stages wrote is intact."
     except RuntimeError as error:
+        from trainer import machine
+
         if not machine.out_of_memory(error):
             raise
         advice = "halve pretrain.batch_size and double its gradient_accumulation"

@@ -101,8 +101,8 @@ class Vocabulary(Section):
     """bpe: strings that are always one piece."""
     character_coverage: float = Field(default=1.0, gt=0, le=1)
     split_digits: bool = True
-    sample_characters: PositiveInt = 100_000_000
-    """bpe: SentencePiece looks at no more than about so many characters, spread over the corpus."""
+    sample_characters: PositiveInt = 50_000_000
+    """bpe: SentencePiece looks at no more than about so many characters, spread over the corpus, at 13 bytes each."""
 
 
 class Model(Section):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -59,10 +60,23 @@ def bpe(vocabulary: Vocabulary, folder: Path, yo_to_e: bool) -> Pieces:
             minloglevel=2,
         )
     except (RuntimeError, OSError) as error:
-        raise CorpusError(f"SentencePiece cannot make {vocabulary.vocab_size} pieces of this text: {error}") from error
+        raise CorpusError(_explain(vocabulary.vocab_size, str(error))) from error
     with replacing(folder / "spm.model") as file:
         file.write(model.getvalue())
     return from_sentencepiece(model.getvalue(), yo_to_e)
+
+
+def _explain(vocab_size: int, said: str) -> str:
+    """SentencePiece's refusal as a sentence, with the size that it would take."""
+    if most := re.search(r"Please set it to a value <= (\d+)", said):
+        limit = f"the text gives at most {most[1]}: set vocabulary.vocab_size to that or less, or give more text"
+    elif least := re.search(r"smaller than required_chars\. \d+ vs (\d+)", said):
+        limit = f"its characters, marks and bytes alone are {least[1]}: set vocabulary.vocab_size well above that"
+    elif "sentences_.empty()" in said:
+        limit = "there is no text in train.jsonl"
+    else:
+        limit = said
+    return f"SentencePiece cannot make {vocab_size} pieces of this text: {limit}."
 
 
 def from_sentencepiece(model: bytes, yo_to_e: bool) -> Pieces:

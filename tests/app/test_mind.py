@@ -200,7 +200,15 @@ MISFITS: dict[str, Change] = {
     "not divisible by n_kv_head": lambda _, m: m["config"].update(n_head=2, n_kv_head=3, n_embd=4),
     "even head size": lambda _, m: m["config"].update(n_head=2, position="rope"),
     "8 pieces for a vocab_size of 9": lambda _, m: m["config"].update(vocab_size=9),
-    "exactly one unknown": lambda _, m: m["tokenizer"]["types"].__setitem__(0, 1),
+    "exactly one unknown": lambda _, m: m["tokenizer"]["types"].__setitem__(1, 2),
+    "character map is damaged": lambda _, m: m["tokenizer"].update(
+        normaliser={
+            "kind": "sentencepiece",
+            "charsmap": "AAAA",
+            "remove_extra_whitespaces": True,
+            "escape_whitespaces": True,
+        }
+    ),
     "template chatml/9 is not known": lambda _, m: m["chat"].update(template="chatml/9"),
     "lacks the marks": lambda _, m: m["tokenizer"]["types"].__setitem__(3, 4),
     "stop ids are not ids": lambda _, m: m["chat"].update(stop_ids=[99]),

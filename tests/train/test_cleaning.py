@@ -322,6 +322,9 @@ def test_the_recipe_decides_what_is_cleaned(tmp_path, capsys) -> None:
         (tmp_path / "in" / f"{i}.txt").write_text(f"{i} раз. {text}", "utf-8")
     for wish, kept in ((None, True), (False, True), (True, False)):
         source = Source(text=(str(tmp_path / "in"),), clean=wish)
-        gather(Corpus(sources={"works": source}, val_fraction=0.3), tmp_path / "out")
+        gather(
+            Corpus(sources={"works": source}, val_fraction=0.3, near_duplicates=1, shared_with_held_out=1),
+            tmp_path / "out",
+        )
         assert ("ПРИМЕЧАНИЯ" in (tmp_path / "out" / "train.jsonl").read_text("utf-8")) == kept
         assert ("Editors' apparatus" in capsys.readouterr().out) == (wish is True)

@@ -389,7 +389,7 @@ def test_a_recipes_library_goes_into_the_corpus_without_its_notes(library, tmp_p
     library.put("/w/noted.shtml", WORK.replace("</div>", notes))
     pages = tuple(f"{library.url}/w/{name}.shtml" for name in ("noted", "text_0020"))
     settings = Librus(pages=pages, contact="me@example.org", cache=str(tmp_path / "cache"), delay=0.2)
-    gather(Corpus(sources={"library": Source(librus=settings)}, val_fraction=0.5), tmp_path)
+    gather(Corpus(sources={"library": Source(librus=settings)}, val_fraction=0.5, near_duplicates=1), tmp_path)
     gathered = b"".join((tmp_path / f"{part}.jsonl").read_bytes() for part in ("train", "val")).decode()
     assert gathered.count("Вязов Пётр Ильич") == 2
     assert "Шумело колесо." in gathered

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Final
 
-import rich
 from rich.table import Table
 from rich.text import Text
 
 from chat_app.text import normalise
 from trainer.corpora import apparatus, letters, sections, within_lines
-from trainer.corpora.documents import Document
 
 # Sections first, while their headings and their neighbours still stand; line by line after them.
 CLEANERS: Final[tuple[Callable[[str], str], ...]] = (
@@ -61,6 +58,17 @@ class Report:
     characters: int = 0
     cleaners: dict[str, Removed] = field(default_factory=lambda: {c.__name__: Removed() for c in CLEANERS})
 
+    def add(self, later: Report) -> None:
+        """Take over what another process removed from documents further on."""
+        self.documents += later.documents
+        self.characters += later.characters
+        for name, removed in later.cleaners.items():
+            mine = self.cleaners[name]
+            mine.documents += removed.documents
+            mine.lines += removed.lines
+            mine.characters += removed.characters
+            mine.samples = [*mine.samples, *removed.samples][-SAMPLES:]
+
     def table(self) -> Table:
         """A row a cleaner, with a sample to judge by: prose among the samples means that a cleaner is wrong here."""
         removed = sum(each.characters for each in self.cleaners.values())
@@ -86,22 +94,6 @@ def clean(text: str, report: Report | None = None) -> str:
             _note(report.cleaners[cleaner.__name__], text, cleaned)
         text = cleaned
     return re.sub("\n{3,}", "\n\n", text).strip()
-
-
-@contextmanager
-def reported() -> Iterator[Callable[[Iterable[Document]], Iterator[Document]]]:
-    """Give a function that cleans documents; print at the end what was removed, if anything."""
-    report = Report()
-    yield lambda documents: cleaned(documents, report)
-    if any(each.documents for each in report.cleaners.values()):
-        rich.print(report.table())
-
-
-def cleaned(documents: Iterable[Document], report: Report) -> Iterator[Document]:
-    """The documents without apparatus; one that held nothing else is left out."""
-    for document in documents:
-        if text := clean(document.text, report):
-            yield replace(document, text=text)
 
 
 def _note(removed: Removed, before: str, after: str) -> None:

@@ -1,58 +1,61 @@
-"""The corpus stage: documents of every source, normalised, distinct, and a part of them held out."""
+"""The corpus stage: documents of every source, normalised, no two alike, and a part of them held out.
+
+Nothing that is held out is learned either: what repeats it is dropped, whichever source it comes from.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
 
 import orjson
+import rich
 
-from chat_app.text import normalise
 from trainer.corpora import cleaning, documents, generated, librus
-from trainer.corpora.documents import Document
+from trainer.corpora.documents import Document, Watch
+from trainer.corpora.likeness import near_duplicates
+from trainer.corpora.overlap import HeldOut
+from trainer.corpora.preparing import Batch, Prepare, in_batches, prepared
+from trainer.corpora.report import Dropped, Found, Report, spread
+from trainer.corpora.rows import Entry, Rows
 from trainer.errors import CorpusError
 from trainer.files import replacing
+from trainer.processes import batched, in_order
+from trainer.progress import bar
 from trainer.recipe import Corpus, Source
 
-PARTS = ("train", "val")
+_COMPARED = 1 << 20  # bytes of rows that a process compares at once
+_BEGINNING = 80  # characters of a sample
 
 
-@dataclass(slots=True)
-class Size:
-    """Of one source in one part; bytes are of UTF-8."""
+def gather(corpus: Corpus, folder: Path, processes: int = 1) -> Report:
+    """Write train.jsonl and val.jsonl of normalised, distinct documents, source by source, and corpus.json.
 
-    documents: int = 0
-    characters: int = 0
-    bytes: int = 0
-
-
-def gather(corpus: Corpus, folder: Path) -> dict[str, dict[str, Size]]:
-    """Write train.jsonl and val.jsonl of normalised, distinct documents, source by source; return the sizes of each.
-
-    A source of several documents is split by document, a single one by place: its end is held out. One document at
-    a time is in memory, however large the corpus: a source goes to a file first, then to its parts.
+    A source of several documents is split by document, a single one by place: its end is held out. A few batches of
+    documents are in memory, however large the corpus: their rows wait in a file until all of them are known.
     """
+    started = time.perf_counter()
     folder.mkdir(parents=True, exist_ok=True)
-    sizes = {part: {name: Size() for name in corpus.sources} for part in PARTS}
-    seen: set[bytes] = set()
-    with replacing(folder / "train.jsonl") as train, replacing(folder / "val.jsonl") as val:
-        for name, source in corpus.sources.items():
-            with tempfile.TemporaryFile(dir=folder) as whole:
-                found = _collect(name, source, corpus.yo_to_e, seen, whole)
-                whole.seek(0)
-                for row, held in _split(whole, found, corpus):
-                    size = sizes["val" if held else "train"][name]
-                    size.documents += 1
-                    size.characters += len(row["text"])
-                    size.bytes += len(row["text"].encode())
-                    (val if held else train).write(orjson.dumps(row) + b"\n")
-            if not all(sizes[part][name].characters for part in PARTS):
-                raise CorpusError(f"The text of {name} is empty, or too short to hold any of it out for validation.")
-    return sizes
+    report = Report({name: Found() for name in corpus.sources})
+    with tempfile.TemporaryFile(dir=folder) as file:
+        rows = Rows(file)
+        _collect(corpus, rows, report, processes)
+        if corpus.near_duplicates < 1:
+            _drop_near_duplicates(rows, corpus.near_duplicates, report)
+        if corpus.shared_with_held_out < 1:
+            _drop_shared(rows, corpus.shared_with_held_out, report, processes)
+        _count(rows, report)
+        with replacing(folder / "train.jsonl") as train, replacing(folder / "val.jsonl") as val:
+            for entry, row in rows.kept():
+                (val if entry.held else train).write(row)
+    report.seconds = round(time.perf_counter() - started, 3)
+    report.save(folder)
+    return report
 
 
 def with_texts(corpus: Corpus, texts: Sequence[str]) -> Corpus:
@@ -66,60 +69,60 @@ def with_texts(corpus: Corpus, texts: Sequence[str]) -> Corpus:
     return corpus.model_copy(update={"sources": sources})
 
 
-def read(source: Source) -> Iterator[Document]:
-    """Every document of a source, without apparatus where the recipe says so. CorpusError where it names no text."""
-    if not (source.text or source.librus.pages or source.generated_documents):
-        raise CorpusError("The recipe names no text: give a file or a folder with --text.")
-    with cleaning.reported() as cleaned:
-        yield from cleaned(_texts(source)) if source.clean else _texts(source)
+def _collect(corpus: Corpus, rows: Rows, report: Report, processes: int) -> None:
+    """Put every new document into `rows`, and decide which are held out."""
+    apparatus, seen = cleaning.Report(), set[bytes]()
+    files = [file for source in corpus.sources.values() for path in _paths(source) for file in documents.files(path)]
+    with bar("corpus: reading", sum(file.stat().st_size for file in files), of_bytes=True) as watch:
+        results = in_order(Prepare(corpus.yo_to_e), _read(corpus, watch), processes)
+        for name, of_source in itertools.groupby(results, key=lambda result: result[0]):
+            first = len(rows.entries)
+            for _, found, removed in of_source:
+                apparatus.add(removed)
+                for new in found:
+                    if new.digest in seen:
+                        report.sources[name].exact_duplicates += 1
+                    else:
+                        seen.add(new.digest)
+                        rows.add(name, new)
+            _split(rows, rows.entries[first:], corpus)
+    if any(each.documents for each in apparatus.cleaners.values()):
+        rich.print(apparatus.table())
+
+
+def _read(corpus: Corpus, watch: Watch) -> Iterator[Batch]:
+    """Every document of every source, in batches. CorpusError where a source names no text."""
+    for name, source in corpus.sources.items():
+        if not (source.text or source.librus.pages or source.generated_documents):
+            raise CorpusError("The recipe names no text: give a file or a folder with --text.")
+        texts = itertools.chain.from_iterable(documents.read(path, watch) for path in _paths(source))
+        yield from in_batches(name, source.clean is True, texts)
         if source.librus.pages:
-            works = librus.documents(source.librus)
-            yield from works if source.clean is False else cleaned(works)
-    for text in generated.stories(source.generated_documents, seed=0):
-        yield Document(text=text, source="generated")
+            yield from in_batches(name, source.clean is not False, librus.documents(source.librus))
+        stories = generated.stories(source.generated_documents, seed=0)
+        yield from in_batches(name, False, (Document(text=text, source="generated") for text in stories))
 
 
-def _texts(source: Source) -> Iterator[Document]:
-    for name in source.text:
-        path = Path(name).expanduser()
-        if not path.exists():
-            raise CorpusError(f"There is no text at {path}.")
-        yield from documents.read(path)
+def _paths(source: Source) -> list[Path]:
+    return [Path(name).expanduser() for name in source.text]
 
 
-def _collect(name: str, source: Source, yo_to_e: bool, seen: set[bytes], whole: IO[bytes]) -> list[tuple[bytes, int]]:
-    """Write every new document to `whole`, a JSON line each; return their digests and lengths in characters."""
-    found = []
-    for document in read(source):
-        text = normalise(document.text, yo_to_e=yo_to_e).strip()
-        digest = hashlib.blake2b(text.encode(), digest_size=16).digest()
-        if text and digest not in seen:
-            seen.add(digest)
-            found.append((digest, len(text)))
-            whole.write(orjson.dumps({**asdict(document), "source": name, "text": text}) + b"\n")
-    return found
-
-
-def _split(
-    lines: Iterable[bytes], found: list[tuple[bytes, int]], corpus: Corpus
-) -> Iterator[tuple[dict[str, Any], bool]]:
-    """Each document of a source, and whether it is held out."""
-    rows = map(orjson.loads, lines)
-    if len(found) == 1:
-        yield from _cut(next(rows), corpus.val_fraction)
+def _split(rows: Rows, entries: list[Entry], corpus: Corpus) -> None:
+    """Hold a part of one source out: whole documents, or the end of the only one."""
+    if len(entries) != 1:
+        held = _held_out([(entry.digest, entry.characters) for entry in entries], corpus)
+        for entry in entries:
+            entry.held = entry.digest in held
         return
-    held = _held_out(found, corpus)
-    yield from ((row, digest in held) for row, (digest, _) in zip(rows, found, strict=True))
-
-
-def _cut(row: dict[str, Any], val_fraction: float) -> Iterator[tuple[dict[str, Any], bool]]:
-    """A single document in two, at a paragraph's end if there is one."""
+    whole = entries[0]
+    whole.dropped = True  # its two parts stand for it
+    row = rows.one(whole)
     text = row["text"]
-    cut = int(len(text) * (1 - val_fraction))
-    cut = text.rfind("\n", 0, cut) + 1 or cut
-    for part, held in ((text[:cut], False), (text[cut:], True)):
+    cut = int(len(text) * (1 - corpus.val_fraction))
+    cut = text.rfind("\n", 0, cut) + 1 or cut  # at a paragraph's end if there is one
+    for part, is_held in ((text[:cut], False), (text[cut:], True)):
         if part:
-            yield row | {"text": part}, held
+            rows.add(whole.name, prepared(Document(**row | {"text": part}), whole.name, part), held=is_held)
 
 
 def _held_out(found: list[tuple[bytes, int]], corpus: Corpus) -> set[bytes]:
@@ -136,3 +139,67 @@ def _held_out(found: list[tuple[bytes, int]], corpus: Corpus) -> set[bytes]:
         held.add(digest)
         wanted -= length
     return held
+
+
+def _drop_near_duplicates(rows: Rows, threshold: float, report: Report) -> None:
+    """Of documents that are nearly the same the first stays; what is held out always does."""
+    kept = [number for number, entry in enumerate(rows.entries) if not entry.dropped]
+    held = [number for number in kept if rows.entries[number].held]
+    judged = [number for number in kept if not rows.entries[number].held]
+    pairs = list(near_duplicates(rows.signatures, held, judged, threshold))
+    for pair in pairs:
+        entry = rows.entries[pair.document]
+        entry.dropped = True
+        report.sources[entry.name].near_duplicates += 1
+    for pair in spread(pairs):
+        ours, theirs = (_beginning(rows.one(rows.entries[n])["text"]) for n in (pair.document, pair.earlier))
+        report.dropped.append(Dropped("near copy", pair.likeness, ours, theirs))
+
+
+def _drop_shared(rows: Rows, threshold: float, report: Report, processes: int) -> None:
+    """Drop documents to learn from that are, for a good part, held out in another document."""
+    work = Shares(HeldOut(orjson.loads(row)["text"] for entry, row in rows.kept() if entry.held))
+    shared = list[tuple[float, Entry]]()
+    entries = [entry for entry in rows.entries if not (entry.dropped or entry.held)]
+    with bar("corpus: comparing with what is held out", len(entries)) as advance:
+        batches = batched((row for entry, row in rows.kept() if not entry.held), _COMPARED, len)
+        shares = itertools.chain.from_iterable(in_order(work, batches, processes))
+        for entry, share in zip(entries, shares, strict=True):
+            advance(1)
+            if share >= threshold:
+                shared.append((share, entry))
+    for _, entry in shared:
+        entry.dropped = True
+        report.sources[entry.name].overlap_with_held_out += 1
+    for share, entry in spread(shared):
+        report.dropped.append(Dropped("held out elsewhere", share, _beginning(rows.one(entry)["text"])))
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """The work of one process: for each row of a batch, how much of its text is held out."""
+
+    held_out: HeldOut
+
+    def __call__(self, rows: list[bytes]) -> list[float]:
+        return [self.held_out.share(orjson.loads(row)["text"]) for row in rows]
+
+
+def _beginning(text: str) -> str:
+    return text[:_BEGINNING].replace("\n", " ")
+
+
+def _count(rows: Rows, report: Report) -> None:
+    """Fill in the sizes. CorpusError where a source gives nothing to learn from, or nothing to hold out."""
+    for entry in rows.entries:
+        if not entry.dropped:
+            found = report.sources[entry.name]
+            (found.val if entry.held else found.train).add(entry.characters, entry.bytes)
+    for name, found in report.sources.items():
+        if not found.train.documents and (found.near_duplicates or found.overlap_with_held_out):
+            raise CorpusError(
+                f"All that {name} could teach is in what is held out too: give more text, or raise "
+                "corpus.near_duplicates and corpus.shared_with_held_out (1 switches them off)."
+            )
+        if not (found.train.documents and found.val.documents):
+            raise CorpusError(f"The text of {name} is empty, or too short to hold any of it out for validation.")

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import os
+import time
+
+import pytest
+
+from trainer.errors import CorpusError, StageError
+from trainer.processes import batched, in_order
+
+
+def late(number: int) -> tuple[int, int]:
+    time.sleep(0.02 if number % 3 == 0 else 0)
+    return number, os.getpid()
+
+
+def refuse(number: int) -> int:
+    if number == 5:
+        raise CorpusError("Line 5 is no good.")
+    return number
+
+
+def die(number: int) -> int:
+    os._exit(1)
+
+
+def test_results_come_in_the_order_of_the_items_and_items_are_not_read_far_ahead() -> None:
+    taken, most = 0, 0
+
+    def take(number: int) -> int:
+        nonlocal taken
+        taken = number
+        return number
+
+    numbers, workers = [], set()
+    for number, worker in in_order(late, map(take, range(1, 41)), 2):
+        numbers.append(number)
+        workers.add(worker)
+        most = max(most, taken - number)
+    assert numbers == list(range(1, 41))
+    assert os.getpid() not in workers
+    assert most <= 4
+
+
+def test_little_work_is_done_without_starting_anything() -> None:
+    assert list(in_order(late, [1], 2)) == [(1, os.getpid())]
+    assert list(in_order(late, [], 2)) == []
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_sentence_comes_through_from_the_process_that_met_it(processes) -> None:
+    with pytest.raises(CorpusError, match=r"Line 5 is no good\."):
+        list(in_order(refuse, range(10), processes))
+
+
+def test_a_process_that_is_killed_is_a_sentence() -> None:
+    with pytest.raises(StageError, match="A process was killed"):
+        list(in_order(die, range(10), 2))
+
+
+def test_batches_end_at_their_limit_and_lose_nothing() -> None:
+    assert list(batched(["aa", "b", "cccc", "d"], 3, len)) == [["aa", "b"], ["cccc"], ["d"]]

@@ -1,0 +1,123 @@
+"""What the corpus stage found: sizes of every source and what was dropped of it, as corpus.json and as a table."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+from rich.table import Table
+from rich.text import Text
+
+from trainer.errors import StageError
+from trainer.files import replacing
+
+_SHOWN = 5  # dropped documents of a kind
+
+
+@dataclass(slots=True)
+class Size:
+    """Of documents; bytes are of UTF-8."""
+
+    documents: int = 0
+    characters: int = 0
+    bytes: int = 0
+
+    def add(self, characters: int, size: int) -> None:
+        """Count one more document."""
+        self.documents += 1
+        self.characters += characters
+        self.bytes += size
+
+
+@dataclass(slots=True)
+class Found:
+    """What one source gives to each part, and how many of its documents were dropped why."""
+
+    train: Size = field(default_factory=Size)
+    val: Size = field(default_factory=Size)
+    exact_duplicates: int = 0
+    near_duplicates: int = 0
+    overlap_with_held_out: int = 0
+
+    @property
+    def whole(self) -> Size:
+        """Both parts together."""
+        a, b = self.train, self.val
+        return Size(a.documents + b.documents, a.characters + b.characters, a.bytes + b.bytes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As corpus.json has it: the sizes of the whole, then the parts."""
+        return {**asdict(self.whole), **asdict(self)}
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A document that was dropped for another's sake; `share` is what it has in common with that."""
+
+    why: str
+    share: float
+    text: str
+    other: str = ""
+
+
+@dataclass(slots=True)
+class Report:
+    """Of the whole corpus; `dropped` are samples to judge by."""
+
+    sources: dict[str, Found]
+    seconds: float = 0.0
+    dropped: list[Dropped] = field(default_factory=list)
+
+    def save(self, folder: Path) -> None:
+        """Write corpus.json."""
+        values = {"sources": {name: found.to_dict() for name, found in self.sources.items()}, "seconds": self.seconds}
+        with replacing(folder / "corpus.json") as file:
+            file.write(orjson.dumps(values, option=orjson.OPT_INDENT_2))
+
+    def samples(self) -> Table:
+        """Dropped documents beside what they repeat: two texts that are not alike mean that a threshold is too low."""
+        table = Table("dropped as", "shared", "text", "like", title="For example")
+        for each in self.dropped:
+            table.add_row(each.why, f"{each.share:.0%}", Text(each.text), Text(each.other))
+        return table
+
+
+def load(folder: Path) -> Report:
+    """What `save` wrote, without the samples. StageError where the corpus stage has not run."""
+    path = folder / "corpus.json"
+    if not path.exists():
+        raise StageError(f"There is no {path}: run the corpus stage first.")
+    values = orjson.loads(path.read_bytes())
+    sources = {
+        name: Found(
+            train=Size(**found["train"]), val=Size(**found["val"]), exact_duplicates=found["exact_duplicates"],
+            near_duplicates=found["near_duplicates"], overlap_with_held_out=found["overlap_with_held_out"],
+        )
+        for name, found in values["sources"].items()
+    }  # fmt: skip
+    return Report(sources, values["seconds"])
+
+
+def table(report: Report, tokens: dict[str, int] | None = None) -> Table:
+    """A row a source; `tokens` are those of both parts, once they are known."""
+    names = ("source", "documents", "characters", "MB", "share", "held out", "copies", "near copies", "of held out")
+    shown = Table(*names, *(("tokens",) if tokens else ()), title="Corpus: what is kept, and what was dropped")
+    for column in shown.columns[1:]:
+        column.justify = "right"
+    total = sum(found.whole.bytes for found in report.sources.values())
+    for name, found in report.sources.items():
+        size = found.whole
+        shown.add_row(
+            name, f"{size.documents:,}", f"{size.characters:,}", f"{size.bytes / 1e6:,.1f}",
+            f"{size.bytes / total:.1%}",
+            f"{found.val.documents:,}", f"{found.exact_duplicates:,}", f"{found.near_duplicates:,}",
+            f"{found.overlap_with_held_out:,}", *((f"{tokens[name]:,}",) if tokens else ()),
+        )  # fmt: skip
+    return shown
+
+
+def spread(dropped: list[Dropped]) -> list[Dropped]:
+    """A few from the whole length of a list."""
+    return dropped[:: -(-len(dropped) // _SHOWN)] if dropped else []
