@@ -10,9 +10,10 @@ from pathlib import Path
 
 import orjson
 import sentencepiece
+from google.protobuf.message import DecodeError
 from sentencepiece import sentencepiece_model_pb2
 
-from chat_app.tokenizer import CONTROL, NORMAL, UNKNOWN, Pieces
+from chat_app.pieces import CONTROL, NORMAL, UNKNOWN, Foreign, Kind, Pieces
 from trainer.errors import CorpusError, StageError
 from trainer.files import replacing
 from trainer.recipe import Vocabulary
@@ -79,22 +80,45 @@ def _explain(vocab_size: int, said: str) -> str:
     return f"SentencePiece cannot make {vocab_size} pieces of this text: {limit}."
 
 
-def from_sentencepiece(model: bytes, yo_to_e: bool) -> Pieces:
-    """The description of a serialised SentencePiece BPE model; CorpusError for what the runtime does not do."""
-    proto = sentencepiece_model_pb2.ModelProto.FromString(model)
-    normaliser = proto.normalizer_spec
-    if proto.trainer_spec.model_type != proto.trainer_spec.BPE or proto.trainer_spec.treat_whitespace_as_suffix:
-        raise CorpusError("Only SentencePiece models of the type BPE, with spaces as prefixes, can be used.")
-    if normaliser.name != "identity" or normaliser.remove_extra_whitespaces or not normaliser.escape_whitespaces:
-        raise CorpusError("The SentencePiece model must be trained with the identity normaliser, spaces kept.")
-    return Pieces(
-        kind="bpe",
-        pieces=tuple(p.piece for p in proto.pieces),
-        types=tuple(p.type for p in proto.pieces),
-        scores=tuple(p.score for p in proto.pieces),
-        add_dummy_prefix=normaliser.add_dummy_prefix,
-        yo_to_e=yo_to_e,
+def from_sentencepiece(model: bytes, yo_to_e: bool | None = None) -> Pieces:
+    """The description of a serialised SentencePiece model; CorpusError for what the runtime does not do.
+
+    With `yo_to_e` the project's own normaliser stands before the model, which must then have none that changes
+    anything; without, the mind brings the model's normaliser along, and a text begins without `<s>`, as SentencePiece
+    encodes it.
+    """
+    try:
+        proto = sentencepiece_model_pb2.ModelProto.FromString(model)
+    except DecodeError as error:
+        raise CorpusError(f"This is not a SentencePiece model: {error}.") from error
+    trainer, normaliser = proto.trainer_spec, proto.normalizer_spec
+    kinds: dict[int, Kind] = {trainer.BPE: "bpe", trainer.UNIGRAM: "unigram"}
+    if trainer.model_type not in kinds or trainer.treat_whitespace_as_suffix:
+        raise CorpusError(
+            "Only SentencePiece models of the types BPE and unigram, with spaces before words, can be used."
+        )
+    if proto.denormalizer_spec.precompiled_charsmap:
+        raise CorpusError("A SentencePiece model with rules for decoding cannot be used.")
+    foreign = Foreign(
+        charsmap=normaliser.precompiled_charsmap,
+        remove_extra_whitespaces=normaliser.remove_extra_whitespaces,
+        escape_whitespaces=normaliser.escape_whitespaces,
     )
+    if yo_to_e is not None and foreign != Foreign():
+        raise CorpusError("The SentencePiece model must be trained with the identity normaliser, spaces kept.")
+    try:
+        return Pieces(
+            kind=kinds[trainer.model_type],
+            pieces=tuple(p.piece for p in proto.pieces),
+            types=tuple(p.type for p in proto.pieces),
+            scores=tuple(p.score for p in proto.pieces),
+            add_bos=yo_to_e is not None,
+            add_dummy_prefix=normaliser.add_dummy_prefix,
+            yo_to_e=bool(yo_to_e),
+            foreign=foreign if yo_to_e is None else None,
+        )
+    except ValueError as error:
+        raise CorpusError(f"The SentencePiece model does not fit together: {error}.") from error
 
 
 def _lines(vocabulary: Vocabulary, folder: Path) -> Iterator[str]:
