@@ -297,6 +297,10 @@ def test_every_continuation_stands_in_the_picture_at_its_place(forked, language)
     drawn = figure.draw(finding, lambda ids: experiment.text_of(mind, ids), language)
     boxes = [patch.get_bbox() for patch in drawn.axes[0].patches]
     assert sum(box.width * box.height for box in boxes) == pytest.approx(40 * 30)  # no gap, no overlap
+    letters = [text.get_text() for text in drawn.axes[0].texts]
+    assert sorted(map(len, letters)) == [30, 30]
+    page = drawn.get_window_extent()
+    assert all(text.get_window_extent().x1 < page.x1 for text in drawn.texts)
     assert figures.png(drawn).startswith(b"\x89PNG")
 
 

@@ -22,10 +22,8 @@ from trainer.probe.experiment import Finding
 from trainer.probe.tree import Node
 
 LEGEND: Final = Phrase(
-    "Продолжений: {count}, температура {temperature}. Строка — одно из них; что у нескольких общее, написано один раз; "
-    "цвет — куда придёт.",
-    "{count} continuations at temperature {temperature}. A row is one; what several share is written once; "
-    "the colour is where they end.",
+    "Продолжений {count}, температура {temperature}; общее написано один раз, цвет — куда придёт",
+    "{count} continuations, temperature {temperature}; what they share stands once, the colour is where they end",
 )
 ENDS: Final = Phrase("Куда приходит", "Where it ends")
 ENTROPY: Final = Phrase("Энтропия следующего токена, бит", "Entropy of the next token, bits")
@@ -62,7 +60,7 @@ def draw(finding: Finding, decode: Callable[[list[int]], str], language: str) ->
         def place(left: float, bottom: float, wide: float, high: float) -> Axes:
             return figure.add_axes((left / whole[0], bottom / whole[1], wide / whole[0], high / whole[1]))
 
-        _tree(place(_EDGE, _BELOW, width, height), finding, decode, width / _LETTER, language)
+        _tree(place(_EDGE, _BELOW, width, height), finding, decode, round(width / _LETTER), language)
         left, part = _EDGE + width + _BETWEEN, height / 3
         _shares(place(left, _BELOW + 2 * part + 0.15, _SIDE, part - 0.4), finding, language)
         _entropy(place(left, _BELOW + part + 0.2, _SIDE, part - 0.75), finding, language)
@@ -74,7 +72,7 @@ def _colour(number: int) -> str:
     return figures.MUTED if number == attractors.SCATTERED else figures.SERIES[number % len(figures.SERIES)]
 
 
-def _tree(axes: Axes, finding: Finding, decode: Callable[[list[int]], str], letters: float, language: str) -> None:
+def _tree(axes: Axes, finding: Finding, decode: Callable[[list[int]], str], letters: int, language: str) -> None:
     """Rows from the top in the order of the tree, columns in letters."""
     labels = attractors.labels(finding.attractors, len(finding.texts))
     count = finding.root.count
@@ -102,7 +100,7 @@ def _tree(axes: Axes, finding: Finding, decode: Callable[[list[int]], str], lett
         )
         axes.plot([start, start], [top + 0.12, top + node.count - 0.12], color=colour, linewidth=0.8)
         if node.count * inches >= _ROW * 0.85:
-            shown = figures.drawable(text[: max(0, int(letters - start))])
+            shown = figures.drawable(text[: max(0, letters - start)])
             axes.text(
                 start + 0.25, top + node.count / 2, shown, family="DejaVu Sans Mono", fontsize=6.5,
                 va="center_baseline", color=figures.INK,

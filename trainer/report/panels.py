@@ -177,18 +177,17 @@ def as_png(panels: list[Panel], title: str, language: str) -> bytes:
     major, minor = [p for p in panels if not p.minor], [p for p in panels if p.minor]
     rows = [major[i : i + 2] for i in range(0, len(major), 2)] + [minor[i : i + 3] for i in range(0, len(minor), 3)]
     heights = [(_MINOR_SIZE if row[0].minor else _SIZE)[1] + 0.25 for row in rows]
-    sheet, edge, top = 2 * _SIZE[0] + 1.1, 0.3, 0.6
+    sheet, edge, top = 2 * _SIZE[0] + 0.9, 0.3, 0.4
     with figures.style():
         figure = figures.blank(sheet, sum(heights) + top + 0.1)
         y = figure.get_figheight() - top
         figure.text(
-            edge / sheet, (y + 0.3) / figure.get_figheight(), figures.drawable(title), fontsize=15, weight="bold"
+            edge / sheet, (y + 0.05) / figure.get_figheight(), figures.drawable(title), fontsize=15, weight="bold"
         )
         for row, height in zip(rows, heights):
             y -= height
             width = (_MINOR_SIZE if row[0].minor else _SIZE)[0]
             step = (sheet - 2 * edge - width) / (2 if row[0].minor else 1)
             for number, panel in enumerate(row):
-                margin = max(other.margin for other in row)
-                draw(_place(figure, panel, edge + number * step, y, margin), panel, language)
+                draw(_place(figure, panel, edge + number * step, y, panel.margin), panel, language)
         return figures.png(figure)
