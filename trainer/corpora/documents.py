@@ -121,9 +121,10 @@ def _parquet(path: Path, watch: Watch) -> Iterator[Document]:
                     f"{path} has no column text, only {', '.join(names)}: rename the column that holds the text."
                 )
             columns = [name for name in ("text", "author", "title", "year") if name in names]
-            share = path.stat().st_size / max(file.metadata.num_rows, 1)
+            size, rows, done = path.stat().st_size, file.metadata.num_rows, 0
             for batch in file.iter_batches(_PARQUET_ROWS, columns=columns, use_threads=False):
-                watch(int(share * batch.num_rows))
+                watch(size * (done + batch.num_rows) // rows - size * done // rows)
+                done += batch.num_rows
                 yield from (_document(row, row["text"] or "", path) for row in batch.to_pylist())
     except (pa.ArrowException, TypeError) as error:
         raise CorpusError(f"The table {path} cannot be read: {error}. Write it again, or leave it out.") from error
