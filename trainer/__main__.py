@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import rich
 import typer
@@ -43,6 +43,17 @@ Seed = Annotated[int, typer.Option(help="The same seed, the same continuations."
 Device = Annotated[str, typer.Option(help="cpu, cuda, or auto.")]
 Minutes = Annotated[float | None, typer.Option(help="End within so many minutes, with a checkpoint.", min=0)]
 Start = Annotated[Path | None, typer.Option("--from", help="Start from this checkpoint's folder or .mind.")]
+Ckpt = Annotated[Path, typer.Argument(metavar="CKPT.pt", help="What nanoGPT's train.py saved.")]
+Vocab = Annotated[Path, typer.Option("--tokenizer", help="A SentencePiece .model, or nanoGPT's meta.pkl.")]
+Beside = Annotated[Path | None, typer.Option("--to", help="Where the mind goes; beside CKPT.pt by default.")]
+Title = Annotated[str | None, typer.Option(help="The mind's name; that of the checkpoint by default.")]
+About = Annotated[str | None, typer.Option(help="For the mind's card.")]
+Tongue = Annotated[Literal["ru", "en"] | None, typer.Option(help="The interface's; that of most pieces by default.")]
+Golden = Annotated[list[str], typer.Option("--prompt", help="What a golden answer follows; may be given again.")]
+
+
+importing = typer.Typer(no_args_is_help=True, help="Make minds of models that grew elsewhere.")
+app.add_typer(importing, name="import")
 
 
 def _open(name: str, changes: list[str], out: Path | None) -> tuple[Recipe, Path]:
@@ -181,6 +192,23 @@ def probe(
     rich.print(*table.of(findings), sep="\n")
     for file in files:
         rich.print(f"probe: {file}")
+
+
+@importing.command()
+def nanogpt(
+    checkpoint: Ckpt, tokenizer: Vocab, to: Beside = None, title: Title = None, author: About = None,
+    licence: About = None, training_data: About = None, language: Tongue = None, prompt: Golden = [],  # noqa: B006
+) -> None:  # fmt: skip
+    """A checkpoint of nanoGPT, or of GPT-2 in its words, and its tokenizer."""
+    from trainer.nanogpt import import_checkpoint
+
+    path = to or checkpoint.with_suffix(".mind")
+    about = {"title": title, "author": author, "licence": licence, "training_data": training_data}
+    card = {key: text for key, text in about.items() if text}
+    made = import_checkpoint(checkpoint, tokenizer, path, card=card, language=language, prompts=prompt)
+    rich.print(f"import: {path}, {made.parameters / 1e6:.2f} M parameters, sha256 {made.sha256[:12]}…")
+    if made.left_out:
+        rich.print(f"import: {made.left_out:,} rows of the embedding that the tokenizer has no piece for are left out")
 
 
 def main() -> None:
