@@ -14,7 +14,8 @@ import orjson
 import sentencepiece
 
 from chat_app import tokenizer as tokenizer_module
-from chat_app.tokenizer import SPACE, Pieces, Tokenizer
+from chat_app.pieces import SPACE, Pieces
+from chat_app.tokenizer import Tokenizer
 from trainer.errors import StageError
 from trainer.files import replacing
 from trainer.processes import batched, in_order

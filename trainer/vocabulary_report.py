@@ -12,7 +12,7 @@ import orjson
 from rich.table import Table
 from rich.text import Text
 
-from chat_app.tokenizer import BYTE, NORMAL, UNKNOWN, Pieces
+from chat_app.pieces import BYTE, NORMAL, UNKNOWN, Pieces
 from trainer.files import replacing
 from trainer.tokens import Encode, rows
 

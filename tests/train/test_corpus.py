@@ -198,15 +198,14 @@ def test_the_corpus_reports_what_it_holds(tmp_path) -> None:
     assert "4,321" in console.export_text()
 
 
-@pytest.mark.parametrize("clean", [False, True])
-def test_the_number_of_processes_changes_nothing(tmp_path, clean, monkeypatch) -> None:
-    for place in ("corpora.preparing._BATCH", "corpora.gather._COMPARED", "tokens._BATCH"):
+def test_the_number_of_processes_changes_nothing(tmp_path, monkeypatch) -> None:
+    for place in ("corpora.preparing._BATCH", "corpora.repeats._BATCH", "tokens._BATCH"):
         monkeypatch.setattr(f"trainer.{place}", 2000)
     dice = random.Random(3)
     rows = [{"text": " ".join(f"слово{dice.randrange(5000)}" for _ in range(300))} for _ in range(30)]
     rows += [{"text": rows[4]["text"] + " конец"}, rows[2], {"text": "Кот и пёс. [12]"}]
     (tmp_path / "in.jsonl").write_bytes(b"\n".join(map(orjson.dumps, rows)))
-    source = Source(text=(str(tmp_path / "in.jsonl"),), clean=clean)
+    source = Source(text=(str(tmp_path / "in.jsonl"),), clean=True)
     corpus = Corpus(sources={"works": source}, val_fraction=0.2)
     found = []
     for processes in (1, 3):

@@ -10,27 +10,21 @@ import itertools
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-import orjson
 import rich
 
 from trainer.corpora import cleaning, documents, generated, librus
 from trainer.corpora.documents import Document, Watch
-from trainer.corpora.likeness import near_duplicates
-from trainer.corpora.overlap import HeldOut
 from trainer.corpora.preparing import Batch, Prepare, in_batches, prepared
-from trainer.corpora.report import Dropped, Found, Report, spread
+from trainer.corpora.repeats import drop_held_out_elsewhere, drop_near_copies
+from trainer.corpora.report import Found, Report
 from trainer.corpora.rows import Entry, Rows
 from trainer.errors import CorpusError
 from trainer.files import replacing
-from trainer.processes import batched, in_order
+from trainer.processes import in_order
 from trainer.progress import bar
 from trainer.recipe import Corpus, Source
-
-_COMPARED = 1 << 20  # bytes of rows that a process compares at once
-_BEGINNING = 80  # characters of a sample
 
 
 def gather(corpus: Corpus, folder: Path, processes: int = 1) -> Report:
@@ -46,9 +40,9 @@ def gather(corpus: Corpus, folder: Path, processes: int = 1) -> Report:
         rows = Rows(file)
         _collect(corpus, rows, report, processes)
         if corpus.near_duplicates < 1:
-            _drop_near_duplicates(rows, corpus.near_duplicates, report)
+            drop_near_copies(rows, corpus.near_duplicates, report)
         if corpus.shared_with_held_out < 1:
-            _drop_shared(rows, corpus.shared_with_held_out, report, processes)
+            drop_held_out_elsewhere(rows, corpus.shared_with_held_out, report, processes)
         _count(rows, report)
         with replacing(folder / "train.jsonl") as train, replacing(folder / "val.jsonl") as val:
             for entry, row in rows.kept():
@@ -72,8 +66,7 @@ def with_texts(corpus: Corpus, texts: Sequence[str]) -> Corpus:
 def _collect(corpus: Corpus, rows: Rows, report: Report, processes: int) -> None:
     """Put every new document into `rows`, and decide which are held out."""
     apparatus, seen = cleaning.Report(), set[bytes]()
-    files = [file for source in corpus.sources.values() for path in _paths(source) for file in documents.files(path)]
-    with bar("corpus: reading", sum(file.stat().st_size for file in files), of_bytes=True) as watch:
+    with bar("corpus: reading", _size(corpus), of_bytes=True) as watch:
         results = in_order(Prepare(corpus.yo_to_e), _read(corpus, watch), processes)
         for name, of_source in itertools.groupby(results, key=lambda result: result[0]):
             first = len(rows.entries)
@@ -90,11 +83,19 @@ def _collect(corpus: Corpus, rows: Rows, report: Report, processes: int) -> None
         rich.print(apparatus.table())
 
 
-def _read(corpus: Corpus, watch: Watch) -> Iterator[Batch]:
-    """Every document of every source, in batches. CorpusError where a source names no text."""
+def _size(corpus: Corpus) -> int:
+    """Bytes of all files. CorpusError where a source names no text, or one that is not there."""
+    files = list[Path]()
     for name, source in corpus.sources.items():
         if not (source.text or source.librus.pages or source.generated_documents):
-            raise CorpusError("The recipe names no text: give a file or a folder with --text.")
+            raise CorpusError(f"The source {name} names no text: give a file or a folder with --text {name}=PATH.")
+        files += itertools.chain.from_iterable(documents.files(path) for path in _paths(source))
+    return sum(file.stat().st_size for file in files)
+
+
+def _read(corpus: Corpus, watch: Watch) -> Iterator[Batch]:
+    """Every document of every source, in batches."""
+    for name, source in corpus.sources.items():
         texts = itertools.chain.from_iterable(documents.read(path, watch) for path in _paths(source))
         yield from in_batches(name, source.clean is True, texts)
         if source.librus.pages:
@@ -141,54 +142,6 @@ def _held_out(found: list[tuple[bytes, int]], corpus: Corpus) -> set[bytes]:
     return held
 
 
-def _drop_near_duplicates(rows: Rows, threshold: float, report: Report) -> None:
-    """Of documents that are nearly the same the first stays; what is held out always does."""
-    kept = [number for number, entry in enumerate(rows.entries) if not entry.dropped]
-    held = [number for number in kept if rows.entries[number].held]
-    judged = [number for number in kept if not rows.entries[number].held]
-    pairs = list(near_duplicates(rows.signatures, held, judged, threshold))
-    for pair in pairs:
-        entry = rows.entries[pair.document]
-        entry.dropped = True
-        report.sources[entry.name].near_duplicates += 1
-    for pair in spread(pairs):
-        ours, theirs = (_beginning(rows.one(rows.entries[n])["text"]) for n in (pair.document, pair.earlier))
-        report.dropped.append(Dropped("near copy", pair.likeness, ours, theirs))
-
-
-def _drop_shared(rows: Rows, threshold: float, report: Report, processes: int) -> None:
-    """Drop documents to learn from that are, for a good part, held out in another document."""
-    work = Shares(HeldOut(orjson.loads(row)["text"] for entry, row in rows.kept() if entry.held))
-    shared = list[tuple[float, Entry]]()
-    entries = [entry for entry in rows.entries if not (entry.dropped or entry.held)]
-    with bar("corpus: comparing with what is held out", len(entries)) as advance:
-        batches = batched((row for entry, row in rows.kept() if not entry.held), _COMPARED, len)
-        shares = itertools.chain.from_iterable(in_order(work, batches, processes))
-        for entry, share in zip(entries, shares, strict=True):
-            advance(1)
-            if share >= threshold:
-                shared.append((share, entry))
-    for _, entry in shared:
-        entry.dropped = True
-        report.sources[entry.name].overlap_with_held_out += 1
-    for share, entry in spread(shared):
-        report.dropped.append(Dropped("held out elsewhere", share, _beginning(rows.one(entry)["text"])))
-
-
-@dataclass(frozen=True, slots=True)
-class Shares:
-    """The work of one process: for each row of a batch, how much of its text is held out."""
-
-    held_out: HeldOut
-
-    def __call__(self, rows: list[bytes]) -> list[float]:
-        return [self.held_out.share(orjson.loads(row)["text"]) for row in rows]
-
-
-def _beginning(text: str) -> str:
-    return text[:_BEGINNING].replace("\n", " ")
-
-
 def _count(rows: Rows, report: Report) -> None:
     """Fill in the sizes. CorpusError where a source gives nothing to learn from, or nothing to hold out."""
     for entry in rows.entries:
@@ -196,10 +149,11 @@ def _count(rows: Rows, report: Report) -> None:
             found = report.sources[entry.name]
             (found.val if entry.held else found.train).add(entry.characters, entry.bytes)
     for name, found in report.sources.items():
-        if not found.train.documents and (found.near_duplicates or found.overlap_with_held_out):
+        if found.train.documents and found.val.documents:
+            continue
+        if found.exact_duplicates or found.near_duplicates or found.overlap_with_held_out:
             raise CorpusError(
-                f"All that {name} could teach is in what is held out too: give more text, or raise "
-                "corpus.near_duplicates and corpus.shared_with_held_out (1 switches them off)."
+                f"Nothing is left of {name}: its texts repeat each other, another source, or what is held out. "
+                "Give more text, or raise corpus.near_duplicates and corpus.shared_with_held_out (1 switches them off)."
             )
-        if not (found.train.documents and found.val.documents):
-            raise CorpusError(f"The text of {name} is empty, or too short to hold any of it out for validation.")
+        raise CorpusError(f"The text of {name} is empty, or too short to hold any of it out for validation.")

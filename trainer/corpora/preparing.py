@@ -32,13 +32,13 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A document as its row of JSON, with its sizes, the digest of its text, and its signature (uint32 [128])."""
+    """A document as its row of JSON, with the digest of its text, its signature (uint32 [128]), and its sizes."""
 
     row: bytes
     digest: bytes
+    signature: bytes
     characters: int
     bytes: int
-    signature: bytes
 
 
 def in_batches(name: str, clean: bool, documents: Iterable[Document]) -> Iterator[Batch]:
@@ -69,7 +69,7 @@ def prepared(document: Document, name: str, text: str) -> Prepared:
     return Prepared(
         row=orjson.dumps({**asdict(document), "source": name, "text": text}) + b"\n",
         digest=hashlib.blake2b(data, digest_size=16).digest(),
+        signature=likeness.signature(text).tobytes(),
         characters=len(text),
         bytes=len(data),
-        signature=likeness.signature(text).tobytes(),
     )

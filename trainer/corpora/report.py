@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, TypeVar
 
 import orjson
 from rich.table import Table
@@ -13,7 +13,9 @@ from rich.text import Text
 from trainer.errors import StageError
 from trainer.files import replacing
 
-_SHOWN = 5  # dropped documents of a kind
+Item = TypeVar("Item")
+
+_SHOWN: Final = 5  # dropped documents of a kind
 
 
 @dataclass(slots=True)
@@ -118,6 +120,6 @@ def table(report: Report, tokens: dict[str, int] | None = None) -> Table:
     return shown
 
 
-def spread(dropped: list[Dropped]) -> list[Dropped]:
-    """A few from the whole length of a list."""
-    return dropped[:: -(-len(dropped) // _SHOWN)] if dropped else []
+def spread(items: list[Item]) -> list[Item]:
+    """A few samples from the whole length of a list."""
+    return items[:: -(-len(items) // _SHOWN)] if items else []

@@ -72,4 +72,4 @@ def _mixed(numbers: np.ndarray) -> np.ndarray:
     """The finaliser of MurmurHash3: every bit of a number decides about every bit of its hash."""
     for factor in (0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53):
         numbers = (numbers ^ (numbers >> np.uint64(33))) * np.uint64(factor)
-    return numbers ^ (numbers >> np.uint64(33))
+    return np.asarray(numbers ^ (numbers >> np.uint64(33)))
