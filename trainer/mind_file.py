@@ -13,7 +13,7 @@ import safetensors.numpy
 
 from chat_app.config import Config, tensor_shapes
 from chat_app.mind import FORMAT, HASH_DIGITS, SIZE_DIGITS
-from chat_app.tokenizer import Pieces
+from chat_app.pieces import Pieces
 from trainer.errors import ExportError
 from trainer.files import replacing
 

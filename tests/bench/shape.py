@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from chat_app.config import Config, tensor_shapes
-from chat_app.tokenizer import NORMAL, UNKNOWN, Pieces
+from chat_app.pieces import NORMAL, UNKNOWN, Pieces
 from trainer import mind_file
 
 CONFIG = Config(n_layer=10, n_head=8, n_kv_head=8, n_embd=512, n_inner=2048, block_size=1024, vocab_size=32000)

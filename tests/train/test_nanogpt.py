@@ -195,6 +195,20 @@ def test_the_card_tells_what_is_known(tmp_path) -> None:
     assert [golden.prompt for golden in mind.golden] == [(0,)]
 
 
+def test_letters_that_the_vocabulary_lacks_are_left_out(tmp_path) -> None:
+    checkpoint = saved(tmp_path / "ckpt.pt", state(len(LETTERS), bias=False))
+    import_checkpoint(checkpoint, meta(tmp_path / "meta.pkl"), tmp_path / "a.mind", card={})
+    chat = Chat.with_mind(open_mind(tmp_path / "a.mind"), tmp_path)
+    chat.sampling = replace(chat.sampling, temperature=0.0, max_tokens=5)
+    answer = chat.say("Ω Вода")
+    text = "".join(answer)
+    assert answer.stats.prompt == len(" Вода")
+    chat.undo()
+    assert "".join(chat.say(" Вода")) == text
+    chat.undo()
+    assert "".join(chat.say("Ω"))  # nothing is left: it begins at a line end
+
+
 def test_a_head_of_its_own_stays(tmp_path) -> None:
     tensors = state(len(LETTERS), bias=False)
     tensors["lm_head.weight"] = tensors["lm_head.weight"].flip(0)
