@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from chat_app.text import printable
 from chat_app.pieces import SPACE
+from chat_app.text import printable
 from trainer.files import replacing
 from trainer.recipe import Recipe
 from trainer.report import captions, findings, panels
