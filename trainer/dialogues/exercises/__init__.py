@@ -1,0 +1,46 @@
+"""Exercises made by rule: sums and the like, in many wordings, the same for the same seed.
+
+What no training may see is decided in held_out.py, by the numbers and the wording alone, never by the seed.
+"""
+
+from __future__ import annotations
+
+import difflib
+import random
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Final
+
+from trainer.dialogues.exercises import arithmetic, clocks, comparisons, counting, days, months, spelling
+from trainer.dialogues.shapes import Conversation
+from trainer.errors import RecipeError
+
+_MAKERS: Final[dict[str, Callable[[random.Random], Conversation]]] = {
+    "sums": partial(arithmetic.conversation, "+"),
+    "differences": partial(arithmetic.conversation, "-"),
+    "products": partial(arithmetic.conversation, "*"),
+    "quotients": partial(arithmetic.conversation, "/"),
+    "comparisons": comparisons.conversation,
+    "counting": counting.conversation,
+    "spelling": spelling.conversation,
+    "clocks": clocks.conversation,
+    "days": days.conversation,
+    "months": months.conversation,
+}
+KINDS: Final = tuple(_MAKERS)
+
+
+def check(kind: str) -> None:
+    """RecipeError where there are no exercises of that kind."""
+    if kind not in _MAKERS:
+        near = difflib.get_close_matches(kind, KINDS, n=1, cutoff=0.5)
+        guess = f"; did you mean {near[0]}?" if near else "."
+        raise RecipeError(f"There are no exercises called {kind}{guess} Known: {', '.join(KINDS)}.")
+
+
+def make(kind: str, count: int, seed: int) -> Iterator[Conversation]:
+    """Yield `count` conversations of a kind; those that no training may see are `held`. RecipeError: no such kind."""
+    check(kind)
+    chance = random.Random(f"{seed} {kind}")
+    for _ in range(count):
+        yield _MAKERS[kind](chance)
