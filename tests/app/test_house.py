@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import string
@@ -78,6 +79,27 @@ def test_the_runtime_runs_without_torch_sentencepiece_and_trainer() -> None:
     assert "numpy" in loaded
     assert not loaded & {"torch", "sentencepiece", "trainer", "safetensors", "pydantic", "typer", "rich"}
     assert "numpy.random" not in ended.stdout.split()
+
+
+def imports(path: Path) -> set[str]:
+    """What the statements of a module import, wherever they stand: all that a packer sees."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def test_a_packer_finds_every_module() -> None:
+    modules = {f"chat_app.{path.stem}": path for path in Path(chat_app.__file__).parent.glob("*.py")}
+    reached, waiting = {"chat_app.__init__"}, ["chat_app.__main__"]
+    while waiting:
+        if (name := waiting.pop()) in modules and name not in reached:
+            reached.add(name)
+            waiting += imports(modules[name])
+    assert reached == modules.keys()
 
 
 def test_the_first_line_waits_for_nothing_heavy() -> None:
