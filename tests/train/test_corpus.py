@@ -190,7 +190,8 @@ def test_the_corpus_reports_what_it_holds(tmp_path) -> None:
     assert values["seconds"] >= 0
     assert values["sources"]["works"] == {
         "documents": 10, "characters": 160, "bytes": 280, "exact_duplicates": 2, "near_duplicates": 0,
-        "overlap_with_held_out": 0, "train": {"documents": 7, "characters": 112, "bytes": 196},
+        "overlap_with_held_out": 0, "held_out_but_learned": 0,
+        "train": {"documents": 7, "characters": 112, "bytes": 196},
         "val": {"documents": 3, "characters": 48, "bytes": 84},
     }  # fmt: skip
     console = Console(width=150, record=True, file=io.StringIO())

@@ -14,7 +14,7 @@ _PREFIX: Final = np.uint64(64 - 24)  # a table of 16 MB by the first 24 bits ans
 
 
 class HeldOut:
-    """The runs of what is held out. It stays small beside the corpus, and goes to every process once."""
+    """The distinct runs of what is held out, in order. Small beside a corpus; goes to every process once."""
 
     def __init__(self, texts: Iterable[str]) -> None:
         found = [np.unique(runs(text, WORDS, within_lines=True)) for text in texts]
@@ -22,13 +22,18 @@ class HeldOut:
         self._table = np.zeros(1 << 24, bool)
         self._table[self._runs >> _PREFIX] = True
 
-    def share(self, text: str) -> float:
-        """Of the text's runs, how many are held out; 0 for a text without a line of six words."""
+    def __len__(self) -> int:
+        return len(self._runs)
+
+    def look_up(self, text: str) -> tuple[float, np.ndarray]:
+        """The share of the text's runs that are held out, and their places among the held-out ones, int64 [runs].
+
+        The share of a text without a line of six words is 0.
+        """
         found = runs(text, WORDS, within_lines=True)
         likely = found[self._table[found >> _PREFIX]]
-        places = np.searchsorted(self._runs, likely)
-        return (
-            float(np.sum(self._runs[places.clip(max=len(self._runs) - 1)] == likely)) / len(found)
-            if len(likely)
-            else 0.0
-        )
+        if not len(likely):
+            return 0.0, np.zeros(0, np.int64)
+        places = np.searchsorted(self._runs, likely).clip(max=len(self) - 1)
+        places = places[self._runs[places] == likely]
+        return len(places) / len(found), places

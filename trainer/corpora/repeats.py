@@ -9,6 +9,7 @@ import itertools
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
 import orjson
 
 from trainer.corpora.likeness import near_duplicates
@@ -38,32 +39,42 @@ def drop_near_copies(rows: Rows, threshold: float, report: Report) -> None:
 
 
 def drop_held_out_elsewhere(rows: Rows, threshold: float, report: Report, processes: int) -> None:
-    """Drop documents to learn from of which at least `threshold` stands in held-out ones, of any source."""
-    work = Shares(HeldOut(orjson.loads(row)["text"] for entry, row in rows.kept() if entry.held))
+    """Drop documents to learn from of which at least `threshold` stands in held-out ones, of any source.
+
+    Where a held-out document stands in a much longer one that is learned, nothing is dropped, but it is counted.
+    """
+    held_out = HeldOut(orjson.loads(row)["text"] for entry, row in rows.kept() if entry.held)
+    learned = np.zeros(len(held_out), bool)
     entries = [entry for entry in rows.entries if not (entry.dropped or entry.held)]
     batches = batched((row for entry, row in rows.kept() if not entry.held), _BATCH, len)
     shared = list[tuple[float, Entry]]()
     with bar("corpus: comparing with what is held out", len(entries)) as advance:
-        shares = itertools.chain.from_iterable(in_order(work, batches, processes))
-        for entry, share in zip(entries, shares, strict=True):
+        looked_up = itertools.chain.from_iterable(in_order(LookUp(held_out), batches, processes))
+        for entry, (share, places) in zip(entries, looked_up, strict=True):
             advance(1)
             if share >= threshold:
                 shared.append((share, entry))
+            else:
+                learned[places] = True
     for _, entry in shared:
         entry.dropped = True
         report.sources[entry.name].overlap_with_held_out += 1
     for share, entry in spread(shared):
         report.dropped.append(Dropped("held out elsewhere", share, _sample(rows, entry)))
+    for entry, row in rows.kept():
+        if entry.held:
+            _, places = held_out.look_up(orjson.loads(row)["text"])
+            report.sources[entry.name].held_out_but_learned += bool(len(places) and learned[places].mean() >= threshold)
 
 
 @dataclass(frozen=True, slots=True)
-class Shares:
-    """The work of one process: for each row of a batch, how much of its text is held out."""
+class LookUp:
+    """The work of one process: for each row of a batch, how much of its text is held out, and what of it."""
 
     held_out: HeldOut
 
-    def __call__(self, rows: list[bytes]) -> list[float]:
-        return [self.held_out.share(orjson.loads(row)["text"]) for row in rows]
+    def __call__(self, rows: list[bytes]) -> list[tuple[float, np.ndarray]]:
+        return [self.held_out.look_up(orjson.loads(row)["text"]) for row in rows]
 
 
 def _sample(rows: Rows, entry: Entry) -> str:

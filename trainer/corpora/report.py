@@ -42,6 +42,8 @@ class Found:
     exact_duplicates: int = 0
     near_duplicates: int = 0
     overlap_with_held_out: int = 0
+    held_out_but_learned: int = 0
+    """Held-out documents that stand in longer ones of the training part: their loss flatters."""
 
     @property
     def whole(self) -> Size:
@@ -93,18 +95,15 @@ def load(folder: Path) -> Report:
         raise StageError(f"There is no {path}: run the corpus stage first.")
     values = orjson.loads(path.read_bytes())
     sources = {
-        name: Found(
-            train=Size(**found["train"]), val=Size(**found["val"]), exact_duplicates=found["exact_duplicates"],
-            near_duplicates=found["near_duplicates"], overlap_with_held_out=found["overlap_with_held_out"],
-        )
+        name: Found(**{key: Size(**found[key]) if key in ("train", "val") else found[key] for key in Found.__slots__})
         for name, found in values["sources"].items()
-    }  # fmt: skip
+    }
     return Report(sources, values["seconds"])
 
 
 def table(report: Report, tokens: dict[str, int] | None = None) -> Table:
     """A row a source; `tokens` are those of both parts, once they are known."""
-    names = ("source", "documents", "characters", "MB", "share", "held out", "copies", "near copies", "of held out")
+    names = ("source", "documents", "characters", "MB", "share", "held out", "copies", "near copies", "held out too")
     shown = Table(*names, *(("tokens",) if tokens else ()), title="Corpus: what is kept, and what was dropped")
     for column in shown.columns[1:]:
         column.justify = "right"
@@ -117,6 +116,13 @@ def table(report: Report, tokens: dict[str, int] | None = None) -> Table:
             f"{found.val.documents:,}", f"{found.exact_duplicates:,}", f"{found.near_duplicates:,}",
             f"{found.overlap_with_held_out:,}", *((f"{tokens[name]:,}",) if tokens else ()),
         )  # fmt: skip
+    known = [
+        f"Of the {found.val.documents:,} held-out documents of {name}, {found.held_out_but_learned:,} stand within "
+        "longer ones that are learned: their loss flatters."
+        for name, found in report.sources.items()
+        if found.held_out_but_learned
+    ]
+    shown.caption = "\n".join(known) or None
     return shown
 
 
