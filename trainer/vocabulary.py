@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import orjson
 import sentencepiece
@@ -16,16 +18,24 @@ from sentencepiece import sentencepiece_model_pb2
 from chat_app.pieces import CONTROL, NORMAL, UNKNOWN, Foreign, Kind, Pieces
 from trainer.errors import CorpusError, StageError
 from trainer.files import replacing
+from trainer.progress import bar
 from trainer.recipe import Vocabulary
-from trainer.tokens import rows
+from trainer.tokens import part_of
 
 UNK = "<unk>"
 LONGEST_LINE = 4000  # characters; SentencePiece skips lines above 4192 bytes unless told otherwise
 
 
 def texts(folder: Path) -> Iterator[str]:
-    """The documents to learn from."""
-    return (row["text"] for row in rows(folder, "train"))
+    """The documents to learn from, with a bar that moves as they are read."""
+    with part_of(folder, "train").open("rb") as file, bar("vocabulary", _size(file), of_bytes=True) as advance:
+        for row in file:
+            advance(len(row))
+            yield orjson.loads(row)["text"]
+
+
+def _size(file: IO[bytes]) -> int:
+    return os.fstat(file.fileno()).st_size
 
 
 def characters(vocabulary: Vocabulary, folder: Path, yo_to_e: bool) -> Pieces:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -102,27 +103,31 @@ def load(folder: Path) -> Report:
 
 
 def table(report: Report, tokens: dict[str, int] | None = None) -> Table:
-    """A row a source; `tokens` are those of both parts, once they are known."""
-    names = ("source", "documents", "characters", "MB", "share", "held out", "copies", "near copies", "held out too")
-    shown = Table(*names, *(("tokens",) if tokens else ()), title="Corpus: what is kept, and what was dropped")
-    for column in shown.columns[1:]:
-        column.justify = "right"
+    """A column a source, narrow enough for 80; `tokens` are those of both parts, once they are known."""
+    shown = Table("", title="Corpus")
+    for name in report.sources:
+        shown.add_column(name, justify="right")
     total = sum(found.whole.bytes for found in report.sources.values())
-    for name, found in report.sources.items():
-        size = found.whole
-        shown.add_row(
-            name, f"{size.documents:,}", f"{size.characters:,}", f"{size.bytes / 1e6:,.1f}",
-            f"{size.bytes / total:.1%}",
-            f"{found.val.documents:,}", f"{found.exact_duplicates:,}", f"{found.near_duplicates:,}",
-            f"{found.overlap_with_held_out:,}", *((f"{tokens[name]:,}",) if tokens else ()),
-        )  # fmt: skip
-    known = [
+    rows: list[tuple[str, Callable[[Found], str]]] = [
+        ("documents", lambda found: f"{found.whole.documents:,}"),
+        ("characters", lambda found: f"{found.whole.characters:,}"),
+        ("MB", lambda found: f"{found.whole.bytes / 1e6:,.1f}"),
+        ("share", lambda found: f"{found.whole.bytes / total:.1%}"),
+        ("documents held out", lambda found: f"{found.val.documents:,}"),
+        ("dropped: copies", lambda found: f"{found.exact_duplicates:,}"),
+        ("dropped: near copies", lambda found: f"{found.near_duplicates:,}"),
+        ("dropped: held out elsewhere", lambda found: f"{found.overlap_with_held_out:,}"),
+    ]
+    for title, figure in rows:
+        shown.add_row(title, *map(figure, report.sources.values()))
+    if tokens:
+        shown.add_row("tokens", *(f"{tokens[name]:,}" for name in report.sources))
+    shown.caption = "\n".join(
         f"Of the {found.val.documents:,} held-out documents of {name}, {found.held_out_but_learned:,} stand within "
         "longer ones that are learned: their loss flatters."
         for name, found in report.sources.items()
         if found.held_out_but_learned
-    ]
-    shown.caption = "\n".join(known) or None
+    )
     return shown
 
 
