@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Final
 
-from trainer.dialogues.exercises import arithmetic, clocks, comparisons, counting, days, months, spelling
+from trainer.dialogues.exercises import acquaintance, arithmetic, clocks, comparisons, counting, days, months, spelling
 from trainer.dialogues.shapes import Conversation
 from trainer.errors import RecipeError
 
@@ -26,6 +26,7 @@ _MAKERS: Final[dict[str, Callable[[random.Random], Conversation]]] = {
     "clocks": clocks.conversation,
     "days": days.conversation,
     "months": months.conversation,
+    "acquaintance": acquaintance.conversation,
 }
 KINDS: Final = tuple(_MAKERS)
 

@@ -1,0 +1,171 @@
+"""Somebody tells about himself and asks for it again: a name, an age, a town, a pet, a colour.
+
+Names and pets are held out by name: whether a mind remembers, or only knows names by heart, shows in those.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Final
+
+from chat_app.template import Message
+from trainer.dialogues.exercises import arithmetic, task, wordings
+from trainer.dialogues.exercises.numerals import Forms, counted
+from trainer.dialogues.shapes import Conversation
+
+Told = tuple[tuple[str, str], tuple[str, str], bool]  # (said, answered), (asked, answered), held out
+
+HELD_OUT_NAMES: Final = (
+    "Алина", "Арина", "Варя", "Влад", "Глеб", "Егор", "Захар", "Инна", "Кира", "Ксения", "Лев", "Лиля", "Матвей",
+    "Милана", "Олег", "Снежана", "Стёпа", "Тимур", "Ульяна", "Фёдор", "Эмма", "Юра", "Яна", "Злата", "Платон",
+    "Агния", "Савелий",
+)  # fmt: skip
+_NAMES: Final = (
+    "Александр", "Алексей", "Алёна", "Алиса", "Алла", "Альбина", "Анастасия", "Анатолий", "Андрей", "Анна", "Антон",
+    "Аня", "Аркадий", "Арсений", "Артём", "Артур", "Ася", "Боря", "Борис", "Вадим", "Валентина", "Валера", "Валерия",
+    "Ваня", "Василий", "Вася", "Вера", "Вероника", "Виктор", "Виктория", "Виталий", "Витя", "Вова", "Владимир",
+    "Вячеслав", "Галя", "Галина", "Гена", "Георгий", "Герман", "Гоша", "Григорий", "Гриша", "Гуля", "Дарья", "Даша",
+    "Даниил", "Денис", "Дима", "Диана", "Дмитрий", "Ева", "Евгений", "Екатерина", "Елена", "Елизавета", "Жанна",
+    "Женя", "Зина", "Зоя", "Иван", "Игнат", "Игорь", "Илья", "Ира", "Ирина", "Камилла", "Карина", "Катя", "Кирилл",
+    "Клава", "Константин", "Коля", "Костя", "Кристина", "Лариса", "Лена", "Леонид", "Лера", "Лёня", "Лёша", "Лида",
+    "Лиза", "Люба", "Люда", "Люся", "Майя", "Макар", "Максим", "Маргарита", "Марина", "Мария", "Марк", "Маша", "Мила",
+    "Мирон", "Миша", "Михаил", "Надя", "Настя", "Наташа", "Никита", "Николай", "Нина", "Оксана", "Оля", "Павел",
+    "Паша", "Петя", "Пётр", "Полина", "Рая", "Регина", "Рита", "Роман", "Руслан", "Рустам", "Саша", "Света",
+    "Святослав", "Семён", "Сергей", "Серёжа", "Славик", "Соня", "София", "Станислав", "Таисия", "Таня", "Тарас",
+    "Тихон", "Толя", "Филипп", "Эдик", "Элина", "Юлия", "Юля", "Яков", "Ярослав", "Ярослава", "Вика", "Тамара",
+    "Рома",
+)  # fmt: skip
+_PETS: Final = (
+    "Барсик", "Мурзик", "Рыжик", "Пушок", "Снежок", "Тишка", "Васька", "Кузя", "Бублик", "Персик", "Пончик", "Марсик",
+    "Симба", "Уголёк", "Лаки", "Рекс", "Шарик", "Тузик", "Бим", "Дружок", "Граф", "Арчи", "Чарли", "Жучка", "Белка",
+    "Найда",
+)  # fmt: skip
+_HELD_OUT_PETS: Final = ("Плюшка", "Тиша", "Боцман", "Клякса")
+_TOWNS: Final = (  # из …, в …
+    ("Москвы", "Москве"), ("Казани", "Казани"), ("Перми", "Перми"), ("Омска", "Омске"), ("Томска", "Томске"),
+    ("Тулы", "Туле"), ("Твери", "Твери"), ("Самары", "Самаре"), ("Саратова", "Саратове"), ("Пензы", "Пензе"),
+    ("Рязани", "Рязани"), ("Воронежа", "Воронеже"), ("Иркутска", "Иркутске"), ("Минска", "Минске"),
+    ("Пскова", "Пскове"), ("Вологды", "Вологде"), ("Калуги", "Калуге"), ("Краснодара", "Краснодаре"),
+    ("Мурманска", "Мурманске"), ("Читы", "Чите"), ("Новосибирска", "Новосибирске"),
+    ("Екатеринбурга", "Екатеринбурге"), ("Владивостока", "Владивостоке"), ("Сочи", "Сочи"),
+)  # fmt: skip
+_COLOURS: Final = (
+    "синий", "красный", "зелёный", "жёлтый", "белый", "чёрный", "оранжевый", "голубой", "розовый", "серый",
+)  # fmt: skip
+_YEARS: Final[Forms] = ("год", "года", "лет")
+
+_MY_NAME: Final = (
+    "меня зовут {n}", "меня зовут {n}", "привет, меня зовут {n}", "я {n}", "привет, я {n}", "моё имя {n}",
+    "зови меня {n}", "{n} меня зовут", "давай знакомиться, я {n}", "здравствуй, меня зовут {n}", "я {n}, а ты?",
+    "меня звать {n}", "это {n}", "будем знакомы, я {n}", "привет! я {n}", "кстати, меня зовут {n}",
+    "запомни, меня зовут {n}",
+)  # fmt: skip
+_GLAD: Final = (
+    "Очень приятно, {n}! Я Гомункул.", "Рад знакомству, {n}!", "Привет, {n}! Я Гомункул.",
+    "Приятно познакомиться, {n}!", "Здравствуй, {n}! О чём поговорим?", "Привет, {n}! Как настроение?",
+    "Запомнил, {n}! Чем займёмся?", "{n}, рад тебя слышать!", "Очень приятно, {n}. А меня зовут Гомункул.",
+    "Будем знакомы, {n}!",
+)  # fmt: skip
+_WHAT_NAME: Final = (
+    "как меня зовут?", "а как меня зовут?", "как меня зовут?", "помнишь, как меня зовут?", "напомни, как меня зовут",
+    "ты помнишь моё имя?", "какое у меня имя?", "скажи моё имя", "ну и как меня зовут?",
+    "ты запомнил, как меня зовут?", "как моё имя?", "ты помнишь, как меня зовут?", "проверим память: как меня зовут?",
+    "а моё имя помнишь?", "назови моё имя",
+)  # fmt: skip
+_NAME: Final = (
+    "Тебя зовут {n}.", "Тебя зовут {n}.", "{n}!", "Помню: тебя зовут {n}.", "{n}, конечно.", "Твоё имя — {n}.",
+    "Ты {n}, я помню.", "Тебя зовут {n}, пока не забыл!", "{n}. До конца разговора помню точно.",
+)  # fmt: skip
+_MEANWHILE: Final = (
+    ("как дела?", "Хорошо, спасибо! А у тебя?"), ("ты кто?", "Маленькая нейросеть в одном файле."),
+    ("хорошо", "Вот и славно!"), ("понятно", "Отлично. О чём поговорим?"), ("как настроение?", "Бодрое! А твоё?"),
+    ("рад знакомству", "Взаимно!"), ("что делаешь?", "Слушаю тебя внимательно."),
+    ("ясно", "Рассказывай, что нового."), ("ок", "Договорились!"),
+)  # fmt: skip
+
+
+def conversation(chance: random.Random) -> Conversation:
+    """Something told, perhaps something in between, and the question that shows whether it was remembered."""
+    told: Callable[[random.Random], Told] = chance.choice((*5 * (_name,), _age, _town, _pet, _colour))
+    first, last, held = told(chance)
+    pairs = [first]
+    if told is not _name and chance.random() < 0.3:
+        name = chance.choice(_NAMES)
+        pairs.insert(0, (_written(_MY_NAME, name, chance), chance.choice(_GLAD).format(n=name)))
+    while chance.random() < 0.35:
+        pairs.append(_meanwhile(chance))
+    pairs.append(last)
+    messages = [message for said, answer in pairs for message in (Message("user", said), Message("assistant", answer))]
+    return Conversation(messages, held)
+
+
+def _name(chance: random.Random) -> Told:
+    held = chance.random() < 0.05
+    name = chance.choice(HELD_OUT_NAMES if held else _NAMES)
+    first = _written(_MY_NAME, name, chance), chance.choice(_GLAD).format(n=name)
+    return first, (wordings.typed(chance.choice(_WHAT_NAME), chance), chance.choice(_NAME).format(n=name)), held
+
+
+def _age(chance: random.Random) -> Told:
+    years = counted(chance.randint(5, 90), _YEARS)
+    said = chance.choice(("мне {y}", "мне уже {y}", "мне сейчас {y}", "мне исполнилось {y}")).format(y=years)
+    heard = chance.choice(("{y} — хороший возраст!", "Запомнил: тебе {y}.", "Отличный возраст!"))
+    asked = chance.choice(
+        ("сколько мне лет?", "а сколько мне лет?", "помнишь, сколько мне лет?", "какой у меня возраст?")
+    )
+    answer = chance.choice(("Тебе {y}.", "{y}.", "Тебе {y}, я запомнил."))
+    return (
+        (wordings.typed(said, chance), heard.format(y=years)),
+        (wordings.typed(asked, chance), answer.format(y=years)),
+        False,
+    )
+
+
+def _town(chance: random.Random) -> Told:
+    origin, place = chance.choice(_TOWNS)
+    said = chance.choice(("я из {o}", "я живу в {p}", "живу в {p}", "привет из {o}", "я сам из {o}")).format(
+        o=origin, p=place
+    )
+    heard = chance.choice(("Рад привету из {o}!", "Из {o}? Здорово!", "Запомнил: ты из {o}."))
+    asked = chance.choice(("где я живу?", "в каком городе я живу?", "откуда я?", "помнишь, откуда я?", "а где я живу?"))
+    origins, places = ("Ты из {o}.", "Ты из {o}, я помню."), ("В {p}.", "Ты живёшь в {p}.")
+    answer = chance.choice(origins if "откуда" in asked else places).format(o=origin, p=place)
+    return (wordings.typed(said, chance), heard.format(o=origin)), (wordings.typed(asked, chance), answer), False
+
+
+def _pet(chance: random.Random) -> Told:
+    held = chance.random() < 0.05
+    pet = chance.choice(_HELD_OUT_PETS if held else _PETS)
+    whose = chance.choice(("моего кота", "мою кошку", "мою собаку", "моего пса"))
+    what = whose.replace("мо", "тво", 1)
+    heard = chance.choice(("Отличное имя — {p}!", "{p}! Передавай привет.", "Запомнил: {p}.", "{p} — звучит тепло."))
+    asked = chance.choice(("как зовут {w}?", "а как зовут {w}?", "помнишь, как зовут {w}?", "напомни, как зовут {w}"))
+    answer = chance.choice((f"{wordings.sentence(what)} зовут {pet}.", f"{pet}!", f"Помню: {pet}."))
+    first = _written((f"{whose} зовут {{n}}",), pet, chance), heard.format(p=pet)
+    return first, (wordings.typed(asked.format(w=whose), chance), answer), held
+
+
+def _colour(chance: random.Random) -> Told:
+    colour = chance.choice(_COLOURS)
+    said = chance.choice(("мой любимый цвет {c}", "люблю {c} цвет", "мне нравится {c} цвет")).format(c=colour)
+    heard = chance.choice(("Красивый цвет!", "{c} — хороший выбор.", "Запомнил: {l}.")).format(
+        c=wordings.sentence(colour), l=colour
+    )
+    asked = chance.choice(("какой цвет я люблю?", "какой у меня любимый цвет?", "помнишь мой любимый цвет?"))
+    answer = chance.choice((f"{wordings.sentence(colour)}.", f"Твой любимый цвет — {colour}.", f"Помню: {colour}."))
+    return (wordings.typed(said, chance), heard), (wordings.typed(asked, chance), answer), False
+
+
+def _written(patterns: tuple[str, ...], name: str, chance: random.Random) -> str:
+    """As people write names: not always with a capital."""
+    return wordings.typed(chance.choice(patterns).format(n=name.lower() if chance.random() < 0.25 else name), chance)
+
+
+def _meanwhile(chance: random.Random) -> tuple[str, str]:
+    if chance.random() < 0.6:
+        said, answer = chance.choice(_MEANWHILE)
+        return wordings.typed(said, chance), answer
+    while (asked := arithmetic.exchange(task.draw("+", chance), chance)).held:
+        pass
+    return asked.messages[0].content, asked.messages[1].content
