@@ -79,14 +79,24 @@ def smoke(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
-    """Measure the speed goals, as ratios in one run; `-- --text FILE` gives real lines, `-- --boxes` adds boxes."""
+    """Measure the speed goals, as ratios in one run; `-- --text FILE` gives real lines, `-- --boxes` adds boxes.
+
+    `-- train` measures growing instead.
+    """
     session.install(*group("test-train"), *group("freeze"), "-e", ".[train]")
+    if "train" in session.posargs:
+        session.run("python", "-m", "tests.bench.report", _measured(session, "tests.bench.training"))
+        return
     texts = [word for word in session.posargs if word not in ("--text", "--boxes")]
-    found = [str(session.run("python", "-m", "tests.bench.engine", silent=True))]
-    found.append(str(session.run("python", "-m", "tests.bench.tokenizer", *texts, silent=True)))
+    found = [_measured(session, "tests.bench.engine"), _measured(session, "tests.bench.tokenizer", *texts)]
     if "--boxes" in session.posargs:
         found += _sealed_and_timed(session)
     session.run("python", "-m", "tests.bench.report", *found)
+
+
+def _measured(session: nox.Session, module: str, *words: str) -> str:
+    """The JSON object that a module of tests/bench prints."""
+    return str(session.run("python", "-m", module, *words, silent=True))
 
 
 def _sealed_and_timed(session: nox.Session) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from pathlib import Path
-from types import FrameType
+from types import FrameType, ModuleType
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import rich
@@ -12,6 +12,7 @@ import typer
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from chat_app.tokenizer import from_dict as tokenizer_of
 from trainer import processes, vocabulary_report
 from trainer import tokens as tokens_stage
 from trainer import vocabulary as vocabulary_stage
@@ -42,6 +43,8 @@ Heat = Annotated[float | None, typer.Option("--temperature", help="The mind's ow
 Seed = Annotated[int, typer.Option(help="The same seed, the same continuations.", min=0)]
 Device = Annotated[str, typer.Option(help="cpu, cuda, or auto.")]
 Minutes = Annotated[float | None, typer.Option(help="End within so many minutes, with a checkpoint.", min=0)]
+Stage = Annotated[str | None, typer.Option(help="pretrain or sft; the last one that the recipe has by default.")]
+Show = Annotated[int, typer.Option(help="Print so many conversations, what is learned in green.", min=0)]
 Start = Annotated[Path | None, typer.Option("--from", help="Start from this checkpoint's folder or .mind.")]
 Ckpt = Annotated[Path, typer.Argument(metavar="CKPT.pt", help="What nanoGPT's train.py saved.")]
 Vocab = Annotated[Path, typer.Option("--tokenizer", help="A SentencePiece .model, or nanoGPT's meta.pkl.")]
@@ -67,7 +70,9 @@ def _open(name: str, changes: list[str], out: Path | None) -> tuple[Recipe, Path
 def corpus(name: Name, text: Text = [], change: Set = [], out: Out = None) -> None:  # noqa: B006
     """Gather and normalise the text, and hold a part of it out."""
     recipe, folder = _open(name, change, out)
-    found = gather.gather(with_texts(recipe.corpus, text), folder, processes.available())
+    talks = set(recipe.dialogues.sources if recipe.dialogues else ()) - set(recipe.corpus.sources)
+    texts = [each for each in text if each.partition("=")[0] not in talks]
+    found = gather.gather(with_texts(recipe.corpus, texts), folder, processes.available())
     if found.dropped:
         rich.print(found.samples())
     rich.print(corpus_report.table(found))
@@ -97,22 +102,56 @@ def pretrain(
     minutes: Minutes = None, start: Start = None,
 ) -> None:  # fmt: skip
     """Grow the weights; Ctrl-C stops, the same command goes on."""
-    from trainer import machine, ranks
-    from trainer import pretrain as pretrain_stage
+    from trainer import pretrain as stage
+
+    _train(stage, _open(name, change, out), device, minutes, start)
+
+
+@app.command()
+def dialogues(name: Name, text: Text = [], change: Set = [], out: Out = None, show: Show = 0) -> None:  # noqa: B006
+    """Gather conversations and render them, with the mask of what is learned."""
+    from trainer.dialogues import gather as stage
 
     recipe, folder = _open(name, change, out)
+    pieces = vocabulary_stage.load(folder)
+    found = stage.gather(recipe, text, pieces, folder)
+    rich.print(found.table())
+    for example in found.shown(tokenizer_of(pieces.to_dict()))[:show]:
+        rich.print(example, end="\n\n")
+
+
+@app.command()
+def sft(
+    name: Name, change: Set = [], out: Out = None, device: Device = "auto",  # noqa: B006
+    minutes: Minutes = None, start: Start = None,
+) -> None:  # fmt: skip
+    """Teach the grown weights to answer; Ctrl-C stops, the same command goes on."""
+    from trainer import sft as stage
+
+    _train(stage, _open(name, change, out), device, minutes, start)
+
+
+def _train(
+    stage: ModuleType, opened: tuple[Recipe, Path], device: str, minutes: float | None, start: Path | None
+) -> None:
+    """Run a training stage with a progress bar, in as many processes as torchrun started."""
+    from trainer import machine, ranks
+
+    recipe, folder = opened
     place, device = ranks.join(machine.device(device))
-    columns = (TextColumn("pretrain"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn(stage.STAGE), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     try:
         with Progress(*columns, disable=not place.first) as progress:
-            run = pretrain_stage.prepare(
+            run = stage.prepare(
                 recipe, folder, vocabulary_stage.load(folder), device=device, ranks=place, minutes=minutes,
                 start=start, say=lambda line: progress.console.print(line, markup=False, highlight=False),
             )  # fmt: skip
             state = run.state
-            run.say(f"pretrain: {state.parameters / 1e6:.2f} M parameters on {device}, iteration {state.iteration}")
+            run.say(
+                f"{stage.STAGE}: {state.parameters / 1e6:.2f} M parameters on {device}, iteration {state.iteration}"
+            )
             _stop_between_iterations(run)
-            bar = progress.add_task("pretrain", total=state.max_iters, completed=state.iteration)
+            bar = progress.add_task(stage.STAGE, total=state.max_iters, completed=state.iteration)
             for iteration in run.go():
                 progress.update(bar, completed=iteration, total=state.max_iters)
     finally:
@@ -132,13 +171,13 @@ def _stop_between_iterations(run: Run) -> None:
 
 
 @app.command()
-def export(name: Name, change: Set = [], out: Out = None, to: To = None) -> None:  # noqa: B006
+def export(name: Name, change: Set = [], out: Out = None, to: To = None, stage: Stage = None) -> None:  # noqa: B006
     """Write the mind: fp16 weights, vocabulary, card and golden answers in one file."""
     from trainer import export as export_stage
 
     recipe, folder = _open(name, change, out)
     path = to or folder / f"{recipe.name}.mind"
-    digest = export_stage.export(recipe, folder, vocabulary_stage.load(folder), path)
+    digest = export_stage.export(recipe, folder, vocabulary_stage.load(folder), path, stage)
     rich.print(f"export: {path}, {path.stat().st_size / 1e6:.1f} MB, sha256 {digest[:12]}…")
 
 
@@ -151,7 +190,12 @@ def grow(
     corpus(name, text, change, out)
     vocabulary(name, change, out)
     tokens(name, change, out)
-    pretrain(name, change, out, device, minutes, start)
+    recipe, _ = _open(name, change, out)
+    if recipe.pretrain:
+        pretrain(name, change, out, device, minutes, start)
+    if recipe.sft:
+        dialogues(name, text, change, out)
+        sft(name, change, out, device, minutes, None if recipe.pretrain else start)
     export(name, change, out, to)
 
 
@@ -224,7 +268,7 @@ def main() -> None:
 
         if not machine.out_of_memory(error):
             raise
-        advice = "halve pretrain.batch_size and double its gradient_accumulation"
+        advice = "halve the stage's batch_size and double its gradient_accumulation"
         reason = f"Memory ran out ({first_line(error)}): {advice}. The last checkpoint is intact."
     rich.print(f"[red]{escape(reason)}[/red]")
     raise SystemExit(2)

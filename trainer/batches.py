@@ -85,8 +85,8 @@ class Batches:
             windows = self._early.take([iteration * share for share in self._early.shares])
         else:
             read = cooldown_start if self._goes_on else 0
-            shares = zip(self._early.shares, self._late.shares)
-            windows = self._late.take([read * early + (iteration - cooldown_start) * late for early, late in shares])
+            both = zip(self._early.shares, self._late.shares)
+            windows = self._late.take([read * early + (iteration - cooldown_start) * late for early, late in both])
         return windows[:, :-1], windows[:, 1:]
 
 
@@ -100,7 +100,7 @@ class _Phase:
         self.streams = [
             Stream(tokens, first, last, block_size + 1, (*seed, number)) for number, (first, last) in enumerate(places)
         ]
-        self.shares = _shares(list(weights.values()), size)
+        self.shares = shares(list(weights.values()), size)
         for name, stream, share in zip(weights, self.streams, self.shares):
             if stream.windows < 1:
                 raise StageError(
@@ -116,11 +116,11 @@ class _Phase:
         return np.concatenate([stream.take(np.arange(begin, begin + share)) for stream, share, begin in parts])
 
 
-def _shares(weights: list[float], size: int) -> list[int]:
+def shares(weights: list[float], size: int) -> list[int]:
     """`size` windows divided by weight; what rounding leaves over goes to the largest remainders."""
     exact = [weight / sum(weights) * size for weight in weights]
-    shares = [int(share) for share in exact]
-    by_remainder = sorted(range(len(exact)), key=lambda i: shares[i] - exact[i])
-    for i in by_remainder[: size - sum(shares)]:
-        shares[i] += 1
-    return shares
+    whole = [int(share) for share in exact]
+    by_remainder = sorted(range(len(exact)), key=lambda i: whole[i] - exact[i])
+    for i in by_remainder[: size - sum(whole)]:
+        whole[i] += 1
+    return whole

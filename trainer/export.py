@@ -11,23 +11,30 @@ from typing import Any
 import numpy as np
 import torch
 
+from chat_app import template
 from chat_app import tokenizer as tokenizer_module
 from chat_app.config import Config
 from chat_app.sampler import Sampling
 from chat_app.tokenizer import Pieces, Tokenizer
-from trainer import checkpoint, mind_file, pretrain, tokens
+from trainer import checkpoint, mind_file, pretrain, sft, tokens
 from trainer.checkpoint import Checkpoint
+from trainer.dialogues import gather
 from trainer.errors import ExportError
 from trainer.held_out import HeldOut, bits_per_byte, bits_per_character
 from trainer.model import Transformer
-from trainer.recipe import Export, Recipe
+from trainer.recipe import Export, Recipe, Training
+from trainer.writing import prompt_ids
 
 TOP_LOGITS = 8
 
 
-def export(recipe: Recipe, folder: Path, pieces: Pieces, path: Path) -> str:
-    """Turn the best checkpoint in `folder` into the mind at `path`; return its sha256."""
-    grown = checkpoint.load(folder / pretrain.STAGE / checkpoint.BEST)
+def export(recipe: Recipe, folder: Path, pieces: Pieces, path: Path, stage: str | None = None) -> str:
+    """Turn the best checkpoint of a stage, the recipe's last by default, into the mind at `path`; return its sha256."""
+    stage = stage or (sft.STAGE if recipe.sft else pretrain.STAGE)
+    settings = {pretrain.STAGE: recipe.pretrain, sft.STAGE: recipe.sft}.get(stage)
+    if settings is None:
+        raise ExportError(f"The recipe {recipe.name} has no stage {stage}.")
+    grown = checkpoint.load(folder / stage / checkpoint.BEST)
     config = Config.from_dict(grown.config)
     if config.vocab_size != len(pieces.pieces):
         raise ExportError("The vocabulary is not the one the checkpoint was grown with: run the stages again in order.")
@@ -35,12 +42,13 @@ def export(recipe: Recipe, folder: Path, pieces: Pieces, path: Path) -> str:
     halves = mind_file.rounded(config, weights)
     tokenizer = tokenizer_module.from_dict(pieces.to_dict())
     model = as_shipped(config, halves)
-    golden = [golden_answer(model, _prompt_ids(tokenizer, p), recipe.export) for p in recipe.export.golden_prompts]
+    chat = stage == sft.STAGE
+    prompts = [prompt_ids(tokenizer, prompt, chat=chat) for prompt in recipe.export.golden_prompts]
     return mind_file.write(
         path, config, halves, pieces,
-        chat=_chat(recipe),
-        card=_card(recipe, folder, model, grown),
-        golden=golden,
+        chat=_chat(recipe, tokenizer) if chat else _continue(recipe),
+        card=_card(recipe, settings, _held_out(folder, config, chat=chat), model, grown),
+        golden=[golden_answer(model, prompt, recipe.export) for prompt in prompts],
     )  # fmt: skip
 
 
@@ -71,16 +79,13 @@ def golden_answer(model: Transformer, prompt: list[int], settings: Export) -> di
     }
 
 
-def _prompt_ids(tokenizer: Tokenizer, prompt: str) -> list[int]:
-    return ([] if tokenizer.bos_id is None else [tokenizer.bos_id]) + tokenizer.encode(prompt)
-
-
-def _chat(recipe: Recipe) -> dict[str, Any]:
+def _continue(recipe: Recipe) -> dict[str, Any]:
+    """The manners of a mind that goes on from a text."""
     settings = recipe.export
     names = Sampling().to_dict().keys() & settings.model_dump().keys()
     return {
         "template": "",
-        "system": settings.system,
+        "system": "",
         "stop_ids": [],
         "sampling": {name: getattr(settings, name) for name in sorted(names)},
         "greeting": settings.greeting,
@@ -88,10 +93,25 @@ def _chat(recipe: Recipe) -> dict[str, Any]:
     }
 
 
-def _card(recipe: Recipe, folder: Path, model: Transformer, grown: Checkpoint) -> dict[str, Any]:
+def _chat(recipe: Recipe, tokenizer: Tokenizer) -> dict[str, Any]:
+    """The manners of a mind that answers."""
+    system = recipe.dialogues.system if recipe.dialogues else ""
+    return _continue(recipe) | {
+        "template": template.NAME, "system": system, "stop_ids": [tokenizer.control[template.END]],
+    }  # fmt: skip
+
+
+def _held_out(folder: Path, config: Config, *, chat: bool) -> HeldOut:
+    if chat:
+        return sft.HeldOutAnswers(*gather.load(folder, "val"), config.block_size)
+    return HeldOut(tokens.load(folder, "val"), config.block_size)
+
+
+def _card(
+    recipe: Recipe, settings: Training, held_out: HeldOut, model: Transformer, grown: Checkpoint
+) -> dict[str, Any]:
     """Who the mind is, with figures measured now on the weights that ship, over all of the held-out text."""
-    held_out = HeldOut(tokens.load(folder, "val"), model.config.block_size)
-    losses = held_out.losses(lambda ids, targets: _loss(model, ids, targets), recipe.pretrain.batch_size)
+    losses = held_out.losses(lambda ids, targets: _loss(model, ids, targets), settings.batch_size)
     loss, state = held_out.overall(losses), grown.state
     return {
         **recipe.mind.model_dump(exclude={"language"}),
@@ -108,7 +128,7 @@ def _card(recipe: Recipe, folder: Path, model: Transformer, grown: Checkpoint) -
         },
         "held_out_bits_per_byte": {n: round(bits_per_byte(losses[n], c), 4) for n, c in held_out.counts.items()},
         "curve": [{key: row[key] for key in ("iteration", "train", "val")} for row in state.curve],
-        "samples": moments(state.samples, recipe.pretrain.sample_prompts[:1]),
+        "samples": moments(state.samples, settings.sample_prompts[:1]),
         "torch": importlib.metadata.version("torch").partition("+")[0],
         "commit": _commit(),
     }

@@ -40,15 +40,19 @@ class Batches(Protocol):
 
 
 class Run:
-    """One run of a stage in its folder. `say` gets its lines; `minutes` are those it may take from now on."""
+    """One run of a stage in its folder.
+
+    `say` gets its lines; `minutes` are those it may take from now on; a mind that learns to `chat` answers the prompts
+    of its samples instead of going on from them.
+    """
 
     def __init__(
         self, settings: Training, folder: Path, model: Transformer, tokenizer: Tokenizer, batches: Batches,
         held_out: HeldOut, *, device: str, ranks: Ranks = Ranks(), minutes: float | None = None,  # noqa: B008
-        say: Callable[[str], None] = lambda line: None,
+        chat: bool = False, say: Callable[[str], None] = lambda line: None,
     ) -> None:  # fmt: skip
         self.settings, self.folder, self.device, self.ranks = settings, folder, device, ranks
-        self.tokenizer, self.batches, self.held_out = tokenizer, batches, held_out
+        self.tokenizer, self.batches, self.held_out, self.chat = tokenizer, batches, held_out, chat
         self.say = say if ranks.first else lambda line: None
         self.model = model.to(device)
         self.optimizers = optimizers.make(self.model, settings)
@@ -215,7 +219,7 @@ class Run:
         for prompt in self.settings.sample_prompts:
             text = write(
                 better, self.tokenizer, prompt, self.settings.sample_tokens, block_size=self.model.config.block_size,
-                seed=self.settings.seed, device=self.device, autocast=self._autocast(),
+                seed=self.settings.seed, chat=self.chat, device=self.device, autocast=self._autocast(),
             )  # fmt: skip
             state.samples.append({"iteration": state.iteration, "prompt": prompt, "text": text})
             self.say(f"at iteration {state.iteration} it writes: {text}")

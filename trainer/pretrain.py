@@ -33,6 +33,8 @@ def prepare(
 
     `start` is a checkpoint's folder or a `.mind`. StageError where its shape or vocabulary is another.
     """
+    if recipe.pretrain is None:
+        raise StageError(f"The recipe {recipe.name} has no pretrain: it begins with the dialogues.")
     settings = recipe.pretrain
     config = recipe.model.config(len(pieces.pieces))
     torch.manual_seed(settings.seed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import tomllib
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
 
@@ -169,6 +169,45 @@ class Training(Section):
     seed: int = 1337
 
 
+class DialogueSource(Section):
+    """One kind of conversation. `text` are files or folders; the command line adds to them (`--text NAME=PATH`)."""
+
+    text: tuple[str, ...] = ()
+    """JSONL or parquet rows; trainer/dialogues/shapes.py lists their shapes."""
+    smalltalk: bool = False
+    """The small talk that comes with the trainer."""
+    generated: dict[str, PositiveInt] = {}
+    """Exercises made by rule: kind -> how many."""
+    at_least: dict[str, float] = {}
+    """Only rows whose fields reach these values, as {overall_score = 6}."""
+    at_most: dict[str, float] = {}
+    """Only rows whose fields do not exceed these values, as {pii_leak = 0}."""
+    weight: PositiveFloat = 1.0
+    """This source's share of every batch, beside the others' weights."""
+
+
+class Dialogues(Section):
+    """What the mind learns to answer."""
+
+    sources: dict[str, DialogueSource] = Field(min_length=1)
+    system: str = ""
+    """System text put before conversations that have none."""
+    pairs_per_intent: PositiveInt = 24
+    """Of an intent's phrasings crossed with its replies at most about so many are learned, so that none dominates."""
+    chain: PositiveInt = 3
+    """Single exchanges are strung into conversations of one to so many."""
+    val_fraction: float = Field(default=0.02, gt=0, lt=1)
+    """Held out of conversations; intents hold out wordings instead."""
+    seed: int = 0
+
+
+class Sft(Training):
+    """Fine-tuning: the loss counts answers only, and some pretraining text against forgetting."""
+
+    text_weight: float = Field(default=0.0, ge=0)
+    """The share of pretraining text in every batch, beside the weights of the dialogues' sources."""
+
+
 class Export(Section):
     """What the mind takes along besides its weights."""
 
@@ -183,7 +222,6 @@ class Export(Section):
     max_tokens: PositiveInt = 400
     greeting: str = ""
     """The first thing the person reads; in the mind's language."""
-    system: str = ""
 
 
 class Recipe(Section):
@@ -194,13 +232,21 @@ class Recipe(Section):
     corpus: Corpus
     vocabulary: Vocabulary
     model: Model
-    pretrain: Training
+    pretrain: Training | None = None
+    dialogues: Dialogues | None = None
+    sft: Sft | None = None
     export: Export
 
     @model_validator(mode="after")
     def _fits(self) -> Recipe:
         self.model.config(vocab_size=1)  # raises ValueError with the reason
-        self._check_early_block_size(self.pretrain)
+        if self.pretrain is None and self.sft is None:
+            raise ValueError("neither pretrain nor sft: a mind grows in one of them at least")
+        if (self.dialogues is None) != (self.sft is None):
+            raise ValueError("dialogues and sft belong together: give both or none")
+        for stage in (self.pretrain, self.sft):
+            if stage is not None:
+                self._check_early_block_size(stage)
         if self.vocabulary.kind == "bpe" and self.vocabulary.vocab_size > 1 << 16:
             raise ValueError("vocab_size above 65536 does not fit the token files (uint16)")
         return self
@@ -271,11 +317,17 @@ def _explain(error: ValidationError) -> str:
 
 
 def _keys(place: tuple[int | str, ...]) -> list[str]:
-    """The keys that a section knows."""
-    section: Any = Recipe
+    """The keys that the section at `place` knows."""
+    section: type[Section] = Recipe
+    named = False
     for part in place:
-        # In a table of sections (corpus.sources) the part is a name that the maker chose.
-        section = section.model_fields[str(part)].annotation if isinstance(section, type) else get_args(section)[1]
+        if named:  # in a table of sections (corpus.sources) the maker chose this part
+            named = False
+            continue
+        annotation = section.model_fields[str(part)].annotation
+        named = get_origin(annotation) is dict
+        kinds = (annotation, *get_args(annotation))
+        section = next(kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Section))
     return sorted(section.model_fields)
 
 

@@ -10,7 +10,7 @@ import sys
 from typing import Any
 
 
-def rows(m: dict[str, float]) -> list[tuple[str, str, str, bool]]:
+def rows(m: dict[str, Any]) -> list[tuple[str, str, str, bool]]:
     """(what, measured, wanted, whether it holds) of everything that was measured."""
     found: list[tuple[str, str, str, bool]] = []
 
@@ -57,6 +57,17 @@ def rows(m: dict[str, float]) -> list[tuple[str, str, str, bool]]:
         )
         speed = m["tokenizer_cold_characters_per_second"]
         row("BPE: cold", speed / 1e6, "{:.1f} M characters/s", "1", holds=speed >= 1e6)
+    if "tokenizer_foreign_settings" in m:
+        settings, texts = m["tokenizer_foreign_settings"], m["tokenizer_foreign_texts"]
+        different = m["tokenizer_foreign_different"]
+        row(f"SentencePiece models of others, {settings} settings: of {texts:,} texts each, those that differ",
+            different, "{:.0f}", "0", holds=not different)  # fmt: skip
+    if "train_ratio" in m:
+        ratio, where = m["train_ratio"], f"{m['train_recipe']}, {m['train_device']}"
+        row(f"training ({where}, {m['train_tokens_per_second']:,.0f} tokens/s): beside plain fp32 code", ratio,
+            "{:.1f} times", "2", holds=ratio >= 2)  # fmt: skip
+        if "train_mfu" in m:
+            row("training: model FLOPs utilisation", m["train_mfu"], "{:.0%}", "35%", holds=m["train_mfu"] >= 0.35)
     return found
 
 
@@ -79,7 +90,7 @@ def box_rows(m: dict[str, Any]) -> list[tuple[str, str, str, bool]]:
 
 
 def main() -> None:
-    measured: dict[str, float] = {}
+    measured: dict[str, Any] = {}
     boxes: list[tuple[str, str, str, bool]] = []
     for output in sys.argv[1:]:
         values = json.loads(output.strip().splitlines()[-1])  # warnings may stand before it

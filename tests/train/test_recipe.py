@@ -20,6 +20,7 @@ def test_every_recipe_that_comes_with_the_trainer_holds() -> None:
     [
         ("chekhov-char", 102, 10.76),
         ("russian-classics", 16000, 46.22),
+        ("mini-tron", 32000, 47.85 + 1024 * 512 / 1e6),  # nanoGPT does not count the table of positions
         ("homunculus", 8192, 45.50),
         ("homunculus-small", 8192, 12.88),
     ],
@@ -47,6 +48,19 @@ def test_weights_are_given_to_every_source_or_to_none(tmp_path) -> None:
         recipes.load(recipes.find("tiny"), ("corpus.sources.stories.wieght=1",))
 
 
+def test_stages_that_need_each_other_are_asked_for(tmp_path) -> None:
+    text = recipes.find("mini-tron").read_text("utf-8")
+    for lost, words in (
+        ("[sft]", "dialogues and sft belong together"),
+        ("[dialogues]", "dialogues and sft belong together"),
+    ):
+        before, _, rest = text.partition(lost)
+        after = rest[rest.index("\n[sft]" if lost == "[dialogues]" else "\n[export]") :]
+        (tmp_path / "half.toml").write_text(before + after, "utf-8")
+        with pytest.raises(RecipeError, match=words if lost == "[dialogues]" else "neither pretrain nor sft|belong"):
+            recipes.load(tmp_path / "half.toml")
+
+
 def test_the_chekhov_recipes_have_the_shape_of_the_article() -> None:
     for name in ("chekhov-char", "chekhov-char-cpu"):
         model = recipes.load(recipes.find(name)).model
@@ -59,6 +73,7 @@ def test_the_chekhov_recipes_have_the_shape_of_the_article() -> None:
     [
         ("pretrain.learning_rate=1", ["pretrain.learning_rate is not a key"]),
         ("pretrain.max_itres=1", ["pretrain.max_itres", "did you mean max_iters?"]),
+        ("corpus.sources.stories.txet=1", ["txet is not a key; did you mean text?"]),
         ("modle.n_layer=1", ["modle is not a key", "did you mean model?"]),
         ("pretrain.max_iters=many", ["pretrain.max_iters", "many"]),
         ("model.n_head=3", ["n_embd 64 is not divisible by n_head 3"]),

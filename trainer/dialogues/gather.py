@@ -1,8 +1,8 @@
-"""The dialogues stage: the conversations of every source, split, and rendered as ids with the mask of what is learned."""
+"""The dialogues stage: conversations of every source, split, and rendered as ids with the mask of what is learned."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -19,15 +19,20 @@ from trainer.dialogues.report import Report
 from trainer.dialogues.sources import conversations
 from trainer.errors import CorpusError, StageError
 from trainer.files import replacing
-from trainer.recipe import Dialogues
+from trainer.recipe import Dialogues, Recipe
 from trainer.tokens import Counts, Tokens
 
 FOLDER: Final = "dialogues"
 PARTS: Final = ("train", "val")
 
 
-def gather(settings: Dialogues, pieces: Pieces, block_size: int, folder: Path) -> Report:
-    """Write FOLDER: ids, masks and starts of both parts, source by source, and dialogues.json; return what was found."""
+def gather(recipe: Recipe, texts: Sequence[str], pieces: Pieces, folder: Path) -> Report:
+    """Write ids, masks and starts of both parts, source by source, and dialogues.json into FOLDER."""
+    if recipe.dialogues is None:
+        raise StageError(
+            f"The recipe {recipe.name} has no dialogues: its mind goes on from a text, and does not answer."
+        )
+    settings, block_size = with_texts(recipe.dialogues, texts), recipe.model.block_size
     tokenizer = tokenizer_module.from_dict(pieces.to_dict())
     if not template.has_marks(tokenizer):
         marks = ", ".join(template.MARKS)
@@ -53,6 +58,16 @@ def gather(settings: Dialogues, pieces: Pieces, block_size: int, folder: Path) -
         counts = {name: {n: asdict(c) for n, c in part.counts.items()} for name, part in parts.items()}
         file.write(orjson.dumps({"parts": counts, "report": report.to_dict()}, option=orjson.OPT_INDENT_2))
     return report
+
+
+def with_texts(settings: Dialogues, texts: Sequence[str]) -> Dialogues:
+    """The dialogues with the command line's `NAME=PATH` added to the sources of those names."""
+    sources = dict(settings.sources)
+    for text in texts:
+        name, _, path = text.partition("=")
+        if path and name in sources:
+            sources[name] = sources[name].model_copy(update={"text": (*sources[name].text, path)})
+    return settings.model_copy(update={"sources": sources})
 
 
 def render(
@@ -104,7 +119,11 @@ def load(folder: Path, part: str) -> tuple[Tokens, np.ndarray]:
     if not all(path.exists() for path in (*paths, about)):
         raise StageError(f"There is no {paths[0]}: run the dialogues stage first.")
     counts = {name: Counts(**values) for name, values in orjson.loads(about.read_bytes())["parts"][part].items()}
-    ids, mask, starts = np.memmap(paths[0], np.uint16, "r"), np.memmap(paths[1], np.uint8, "r"), np.fromfile(paths[2], np.int64)
+    ids, mask, starts = (
+        np.memmap(paths[0], np.uint16, "r"),
+        np.memmap(paths[1], np.uint8, "r"),
+        np.fromfile(paths[2], np.int64),
+    )
     tokens = Tokens(ids, starts, counts)
     if not len(ids) == len(mask) == starts[-1] or len(starts) != tokens.total.documents + 1:
         raise StageError(f"{paths[0]} does not fit dialogues.json: run the dialogues stage again.")

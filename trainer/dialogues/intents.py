@@ -1,6 +1,6 @@
 """Intents: phrasings and replies that all fit each other, crossed into exchanges. Holds wordings and intents out.
 
-Held out are whole intents, and of every other intent with enough phrasings one wording: what a mind says to those
+Held out are a fiftieth of the intents whole, and of a third of the others one wording: what a mind says to those
 shows whether it has learned to understand or only to repeat.
 """
 
@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 _ENOUGH_PHRASINGS: Final = 4
-_INTENTS_HELD_OUT: Final = 0.02
+_INTENTS_HELD_OUT: Final = 1 / 50
+_WORDINGS_HELD_OUT: Final = 1 / 3
 
 
 def wording(text: str) -> str:
@@ -41,7 +42,8 @@ def whole(name: str) -> bool:
 
 
 def _held_out_phrasing(row: dict[str, Any]) -> str | None:
-    if whole(row["id"]) or len(row["user"]) < _ENOUGH_PHRASINGS:
+    few = len(row["user"]) < _ENOUGH_PHRASINGS
+    if few or whole(row["id"]) or _draw(f"wording {row['id']}") >= _WORDINGS_HELD_OUT:
         return None
     return min(row["user"], key=lambda phrasing: _draw(f"{row['id']} {wording(phrasing)}"))
 

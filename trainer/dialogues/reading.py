@@ -6,7 +6,7 @@ import io
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import orjson
 import zstandard
@@ -27,9 +27,8 @@ def rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    with path.open("rb") as raw:
-        unpacked = PACKED[path.suffix](raw) if path.suffix in PACKED else raw
-        for number, line in enumerate(io.BufferedReader(unpacked), 1):
+    with path.open("rb") as raw, io.BufferedReader(PACKED.get(path.suffix, _plain)(raw)) as lines:
+        for number, line in enumerate(lines, 1):
             where = f"{path.name}, line {number}"
             if line.strip():
                 try:
@@ -37,6 +36,10 @@ def _lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
                 except orjson.JSONDecodeError as error:
                     raise CorpusError(f"{where} is not JSON: {error}. Mend or remove the line.") from error
                 yield where, row if isinstance(row, dict) else {}
+
+
+def _plain(file: IO[bytes]) -> IO[bytes]:
+    return file
 
 
 def _parquet(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -1,4 +1,4 @@
-"""What the dialogues stage found: what came in, what was dropped why, how long it is, and how it looks under the mask."""
+"""What the dialogues stage found: what came in, what was dropped and why, lengths, and examples under the mask."""
 
 from __future__ import annotations
 

@@ -9,7 +9,8 @@ from typing import Any, Final
 from chat_app.template import MARKS, Message, Role
 
 _ROLES: Final[dict[str, Role]] = {
-    "system": "system", "user": "user", "human": "user", "assistant": "assistant", "gpt": "assistant", "bot": "assistant",
+    "system": "system", "user": "user", "human": "user",
+    "assistant": "assistant", "gpt": "assistant", "bot": "assistant",
 }  # fmt: skip
 LISTS: Final = ("turns", "messages", "conversations", "conversation")
 

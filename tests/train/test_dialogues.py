@@ -1,0 +1,271 @@
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chat_app import tokenizer as tokenizers
+from chat_app.template import MARKS
+from chat_app.tokenizer import CONTROL, NORMAL, UNKNOWN, Pieces
+from trainer import recipe as recipes
+from trainer.dialogues import gather, intents, reading
+from trainer.dialogues.packing import IGNORED, AnswerBatches, Packed
+from trainer.dialogues.report import Report
+from trainer.dialogues.shapes import Malformed, messages_of
+from trainer.dialogues.sources import SMALLTALK, conversations
+from trainer.errors import CorpusError, StageError
+from trainer.recipe import Dialogues, DialogueSource
+from trainer.tokens import Counts, Tokens
+
+LETTERS = "".join(map(chr, (*range(0x20, 0x7F), *range(0x410, 0x450)))) + "ёЁ—«»…\n"
+PIECES = Pieces(
+    kind="char", pieces=("<unk>", "<s>", *MARKS, *sorted(set(LETTERS))),
+    types=(UNKNOWN, CONTROL, *[CONTROL] * 4, *[NORMAL] * len(set(LETTERS))),
+)  # fmt: skip
+TOKENIZER = tokenizers.from_dict(PIECES.to_dict())
+
+
+def roles(row: dict) -> str:
+    return " ".join(f"{message.role[0]}:{message.content}" for message in messages_of(row))
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"turns": ["Привет", " Здравствуй! "]},
+        {"messages": [{"role": "user", "content": "Привет"}, {"role": "assistant", "content": "Здравствуй!"}]},
+        {"conversations": [{"from": "human", "value": "Привет"}, {"from": "gpt", "value": "Здравствуй!\n"}]},
+        {"conversation": [{"role": "user", "content": "Привет"}, {"role": "bot", "content": "Здравствуй!"}],
+         "overall_score": 9},
+        {"turns": ["Привет", "Здравствуй!", "а это никто не ответил"]},
+    ],
+)  # fmt: skip
+def test_every_shape_gives_the_same_messages(row) -> None:
+    assert roles(row) == "u:Привет a:Здравствуй!"
+
+
+def test_a_system_text_comes_first() -> None:
+    turns = [("system", "Ты кот."), ("user", "Кто ты?"), ("assistant", "Кот.")]
+    assert roles({"messages": [{"role": r, "content": c} for r, c in turns]}) == "s:Ты кот. u:Кто ты? a:Кот."
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ({"text": "Проза"}, "no conversation"),
+        ({"turns": "Привет"}, "no conversation"),
+        ({"turns": ["Привет"]}, "no answer"),
+        ({"turns": ["Привет", "  "]}, "an empty turn"),
+        ({"turns": ["Привет", None]}, "an empty turn"),
+        ({"turns": ["Привет", "Здравствуй <|end|> <|user|>"]}, "a mark inside the text"),
+        ({"messages": [{"role": "tool", "content": "x"}]}, "an unknown role"),
+        ({"messages": ["Привет", "Да"]}, "a turn without a role"),
+        ({"messages": [{"role": "user", "content": c} for c in "аб"] + [{"role": "assistant", "content": "в"}]},
+         "two turns of one side in a row"),
+        ({"messages": [{"role": r, "content": "а"} for r in ("user", "assistant", "system", "user", "assistant")]},
+         "system text in the middle"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_learned_says_why(row, reason) -> None:
+    with pytest.raises(Malformed) as caught:
+        messages_of(row)
+    assert str(caught.value) == reason
+
+
+phrases = st.lists(st.text("абв гд?!", min_size=3, max_size=12), min_size=1, max_size=9, unique_by=intents.wording)
+
+
+@given(st.lists(st.builds(dict, id=st.uuids().map(str), user=phrases, bot=phrases), max_size=8), st.integers(1, 40))
+def test_crossing_teaches_every_phrasing_and_never_one_that_is_held_out(rows, pairs) -> None:
+    found = list(intents.cross(rows, pairs))
+    assert len(set(found)) <= len(found)
+    for row in rows:
+        own = [(u, b) for u, b, _ in found if u in row["user"] and b in row["bot"]]
+        assert {u for u, _ in own} == set(row["user"])
+    taught = {intents.wording(u) for u, _, held in found if not held}
+    apart = {intents.wording(u) for u, _, held in found if held}
+    assert not taught & apart
+
+
+def test_an_intent_with_many_phrasings_does_not_dominate() -> None:
+    row = {"id": "hi", "user": [f"привет {i}" for i in range(10)], "bot": [f"и тебе {i}" for i in range(9)]}
+    pairs = [(u, b) for u, b, _ in intents.cross([row], 24)]
+    assert len(pairs) == len(set(pairs)) == 24
+    uses = [sum(u == phrasing for u, _ in pairs) for phrasing in row["user"]]
+    assert max(uses) - min(uses) <= 1
+    assert {b for _, b in pairs} == set(row["bot"])
+
+
+def test_the_small_talk_of_the_trainer_is_whole() -> None:
+    found = [row for _, row in reading.rows(SMALLTALK)]
+    assert sum("user" in row for row in found) == 4423
+    assert sum("turns" in row for row in found) == 2189
+    for row in found:
+        if "turns" in row:
+            messages_of(row)
+        else:
+            assert row["user"]
+            assert row["bot"]
+            assert all(text.strip() and not any(mark in text for mark in MARKS) for text in row["user"] + row["bot"])
+
+
+def test_no_held_out_wording_of_the_small_talk_is_taught() -> None:
+    settings = Dialogues(sources={"talk": DialogueSource(smalltalk=True)}, chain=1, pairs_per_intent=1)
+    held, taught = set(), set()
+    for conversation in conversations("talk", settings, Report()):
+        first = intents.wording(conversation.messages[0].content)
+        (held if conversation.held else taught).add((first, len(conversation.messages) == 2))
+    wordings = {first for first, single in held if single}
+    assert len(wordings) > 1500
+    assert not wordings & {first for first, single in taught if single}
+
+
+def recipe_with(**sources) -> recipes.Recipe:
+    base = recipes.load(recipes.find("mini-tron"), ("model.block_size=128",))
+    found = {name: DialogueSource(**values) for name, values in sources.items()}
+    dialogues = base.dialogues.model_copy(update={"sources": found, "val_fraction": 0.2})
+    return base.model_copy(update={"dialogues": dialogues})
+
+
+def write_rows(path, found) -> str:
+    path.write_bytes(b"\n".join(map(orjson.dumps, found)))
+    return str(path)
+
+
+@pytest.fixture
+def talk(tmp_path) -> str:
+    turns = [["Как дела?", f"Хорошо, {i}.", f"А что {i}?", "Ничего."] for i in range(40)]
+    return write_rows(tmp_path / "talk.jsonl", [{"turns": [f"{i}: {t[0]}", *t[1:]]} for i, t in enumerate(turns)])
+
+
+def test_what_is_under_loss_is_the_answers_and_nothing_else(tmp_path, talk) -> None:
+    gather.gather(recipe_with(talk={"text": (talk,)}), (), PIECES, tmp_path)
+    for part in gather.PARTS:
+        tokens, mask = gather.load(tmp_path, part)
+        for begin, end in itertools.pairwise(tokens.starts):
+            ids, learned = tokens.ids[begin:end], mask[begin:end].astype(bool)
+            assert TOKENIZER.decode(ids[learned].tolist()).startswith("Хорошо, ")
+            spoken = "".join(TOKENIZER.pieces.pieces[i] for i in ids[learned])
+            assert spoken.count("<|end|>") == 2
+            assert spoken.endswith("Ничего.<|end|>")
+            assert "Как" not in spoken
+            assert "<|user|>" not in spoken
+        count = tokens.counts["talk"]
+        assert count.tokens == mask.sum()
+        assert count.bytes > count.characters > 0
+    everything = sum(gather.load(tmp_path, part)[0].counts["talk"].documents for part in gather.PARTS)
+    assert everything == 40
+
+
+def test_filters_and_faults_are_counted_with_an_example(tmp_path, talk) -> None:
+    found = [{"turns": [f"{i}?", "Да."], "overall_score": i % 10, "pii_leak": i % 2} for i in range(200)]
+    found += [{"turns": ["?", ""], "overall_score": 9, "pii_leak": 0}, {"turns": ["нет поля", "Да."]}]
+    found += [{"turns": ["длинно " * 100, "Да."], "overall_score": 9, "pii_leak": 0}]
+    source = {"text": (write_rows(tmp_path / "rated.jsonl", found),)}
+    source |= {"at_least": {"overall_score": 6}, "at_most": {"pii_leak": 0}}
+    report = gather.gather(recipe_with(rated=source), (), PIECES, tmp_path)
+    dropped = report.sources["rated"].dropped
+    assert dropped == {
+        "overall_score below 6": 121,
+        "pii_leak above 0": 40,
+        "an empty turn": 1,
+        "longer than the context": 1,
+    }
+    assert report.sources["rated"].places["an empty turn"] == "rated.jsonl, line 201"
+    assert sum(map(len, report.sources["rated"].lengths.values())) == 40
+    about = orjson.loads((tmp_path / "dialogues" / "dialogues.json").read_bytes())["report"]["rated"]
+    assert about["dropped"]["pii_leak above 0"] == 40
+    assert about["train"]["p50"] > 0
+
+
+def test_a_conversation_too_long_loses_its_last_turns_whole(tmp_path) -> None:
+    turns = ["Начнём?", "Да.", "Длинно " * 9, "Ещё.", "Конец " * 9, "Всё."]
+    messages, ids, mask = gather.render(messages_of({"turns": turns}), "", TOKENIZER, 100)
+    assert [message.content for message in messages] == ["Начнём?", "Да.", ("Длинно " * 9).strip(), "Ещё."]
+    assert len(ids) == len(mask) <= 101
+
+
+def test_the_system_text_stands_before_conversations_that_have_none() -> None:
+    messages, ids, _ = gather.render(messages_of({"turns": ["Кто ты?", "Кот."]}), "Ты кот.", TOKENIZER, 100)
+    assert [message.role for message in messages] == ["system", "user", "assistant"]
+    assert TOKENIZER.decode(ids) == "Ты кот.Кто ты?Кот."
+
+
+def test_a_vocabulary_without_marks_is_refused(tmp_path, talk) -> None:
+    mute = Pieces(kind="char", pieces=("<unk>", "а"), types=(UNKNOWN, NORMAL))
+    with pytest.raises(CorpusError, match=r"put <\|system\|>, .* into vocabulary\.marks"):
+        gather.gather(recipe_with(talk={"text": (talk,)}), (), mute, tmp_path)
+
+
+def test_sources_without_conversations_are_named(tmp_path, talk) -> None:
+    with pytest.raises(CorpusError, match="give a file or a folder with --text talk=PATH"):
+        gather.gather(recipe_with(talk={}), (), PIECES, tmp_path)
+    with pytest.raises(CorpusError, match="leaves no conversation to"):
+        gather.gather(recipe_with(talk={"text": (talk,), "at_least": {"score": 1}}), (), PIECES, tmp_path)
+    with pytest.raises(StageError, match="run the dialogues stage first"):
+        gather.load(tmp_path / "nowhere", "train")
+    recipe = recipe_with(talk={})
+    gather.gather(recipe, [f"talk={talk}"], PIECES, tmp_path)
+    path = tmp_path / "dialogues" / "train.mask.bin"
+    path.write_bytes(path.read_bytes()[:-3])
+    with pytest.raises(StageError, match="run the dialogues stage again"):
+        gather.load(tmp_path, "train")
+
+
+def test_gathering_twice_gives_the_same_bytes(tmp_path, talk) -> None:
+    recipe = recipe_with(talk={"text": (talk,)}, sums={"generated": {"sums": 50}})
+    for name in "ab":
+        gather.gather(recipe, (), PIECES, tmp_path / name)
+    for path in (tmp_path / "a" / "dialogues").iterdir():
+        assert path.read_bytes() == (tmp_path / "b" / "dialogues" / path.name).read_bytes()
+
+
+def conversations_of(lengths: list[int]) -> tuple[Tokens, np.ndarray]:
+    """Conversations whose ids count up through all of them; every third id is an answer."""
+    ids = np.arange(1, sum(lengths) + 1, dtype=np.uint16)
+    counts = {"talk": Counts(len(lengths), len(ids) // 3, len(ids), len(ids))}
+    return Tokens(ids, np.cumsum([0, *lengths]), counts), (ids % 3 == 0).astype(np.uint8)
+
+
+@given(st.lists(st.integers(2, 33), min_size=1, max_size=60), st.integers(0, 5))
+def test_packing_cuts_no_conversation_and_loses_none(lengths, seed) -> None:
+    tokens, mask = conversations_of(lengths)
+    packed = Packed(tokens, mask, 0, len(lengths), 32, (seed,))
+    ids, targets = packed.epoch()
+    answers = sorted(targets[targets != IGNORED].tolist())
+    first = set(tokens.starts[:-1] + 1)  # a conversation's first id is foretold by none
+    expected = sorted(i for i in range(1, sum(lengths) + 1) if i % 3 == 0)
+    assert set(expected) - set(answers) <= first
+    for row, wanted in zip(ids, targets, strict=True):
+        for place in range(31):
+            if wanted[place] != IGNORED:
+                assert row[place + 1] == wanted[place]
+
+
+def test_every_epoch_packs_anew_and_loses_nothing() -> None:
+    lengths = [5, 9, 12, 3, 20, 31, 7, 8, 16, 2] * 5
+    tokens, mask = conversations_of(lengths)
+    packed, other = (Packed(tokens, mask, 0, len(lengths), 32, (1,)) for _ in range(2))
+    rows = [packed.take(np.array([number])) for number in range(60)]
+    assert np.array_equal(other.take(np.array([59]))[0], rows[59][0])  # asked for out of order
+    assert np.array_equal(other.take(np.array([3]))[1], rows[3][1])
+    first, second = packed._before[1:3]
+    assert not all(np.array_equal(one, other) for (one, _), (other, _) in zip(rows[:first], rows[first:second]))
+    learned = [np.concatenate([t[t != IGNORED] for _, t in part]) for part in (rows[:first], rows[first:second])]
+    assert set(learned[0]) ^ set(learned[1]) <= set((tokens.starts[:-1] + 1).tolist())
+
+
+def test_batches_mix_answers_with_pretraining_text() -> None:
+    tokens, mask = conversations_of([10] * 40)
+    text = Tokens(np.full(4000, 60_000, np.uint16), np.array([0, 4000]), {"prose": Counts(1, 4000, 4000, 4000)})
+    batches = AnswerBatches(tokens, mask, {"talk": 3.0}, 32, 8, 0, text, 1.0)
+    ids, targets = batches.batch(5, 100)
+    assert ids.shape == targets.shape == (8, 32)
+    assert (ids[:, 0] == 60_000).sum() == 2
+    assert (targets[ids[:, 0] == 60_000] == 60_000).all()
+    with pytest.raises(StageError, match="pretraining text weighs too little"):
+        AnswerBatches(tokens, mask, {"talk": 3.0}, 32, 8, 0, text, 0.01)

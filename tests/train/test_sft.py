@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import shutil
+import sys
+
+import orjson
+import pytest
+import torch
+
+from chat_app import selftest
+from chat_app.chat import Chat
+from chat_app.mind import open_mind
+from chat_app.template import MARKS
+from chat_app.weights import Weights
+from tests.train.conftest import SMALL
+from trainer import checkpoint, export, pretrain, sft, tokens, vocabulary
+from trainer import recipe as recipes
+from trainer.__main__ import main
+from trainer.corpora import gather as corpus
+from trainer.dialogues import gather
+from trainer.errors import StageError
+
+SECTIONS = """
+[dialogues]
+val_fraction = 0.2
+[dialogues.sources.talk]
+[sft]
+optimizer = "muon"
+lr = 1e-2
+muon_lr = 0.02
+schedule = "wsd"
+warmup_iters = 2
+max_iters = 60
+batch_size = 8
+eval_interval = 20
+compile = false
+sample_prompts = ["Кто гулял?"]
+sample_tokens = 20
+text_weight = 0.3
+
+[export]"""
+
+
+@pytest.fixture(scope="module")
+def chatty(tmp_path_factory):
+    """The path of a recipe for a mind that answers, and of conversations to teach it."""
+    folder = tmp_path_factory.mktemp("chatty")
+    text = recipes.find("tiny").read_text("utf-8").replace("[export]", SECTIONS.strip())
+    text = text.replace('marks = ["<s>"]', f"marks = {orjson.dumps(['<s>', *MARKS]).decode()}")
+    (folder / "tiny-chat.toml").write_text(text, "utf-8")
+    heroes = ("Кот", "Пес", "Еж", "Гусь", "Мальчик", "Старик")
+    rows = [{"turns": [f"{i} Кто гулял?", f"{hero} гулял."]} for i in range(40) for hero in heroes]
+    (folder / "talk.jsonl").write_bytes(b"\n".join(map(orjson.dumps, rows)))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def recipe(chatty):
+    return recipes.load(chatty / "tiny-chat.toml", (*SMALL, "model.block_size=64"))
+
+
+@pytest.fixture(scope="module")
+def ready(recipe, chatty, tmp_path_factory):
+    """A folder in which everything before fine-tuning has run."""
+    folder = tmp_path_factory.mktemp("ready")
+    corpus.gather(recipe.corpus, folder, 1)
+    tokens.make(vocabulary.make(recipe.vocabulary, folder, yo_to_e=True), folder, 1)
+    for _ in pretrain.prepare(recipe, folder, vocabulary.load(folder)).go():
+        pass
+    gather.gather(recipe, [f"talk={chatty / 'talk.jsonl'}"], vocabulary.load(folder), folder)
+    return folder
+
+
+@pytest.fixture
+def folder(ready, tmp_path):
+    return shutil.copytree(ready, tmp_path / "grow")
+
+
+def run_in(folder, recipe, **options):
+    return sft.prepare(recipe, folder, vocabulary.load(folder), **options)
+
+
+def test_it_begins_with_the_best_pretrained_weights_and_learns_to_answer(folder, recipe) -> None:
+    run = run_in(folder, recipe)
+    best = checkpoint.load(folder / "pretrain" / "best").model
+    assert all(torch.equal(run.model.state_dict()[name], tensor) for name, tensor in best.items())
+    before = run.held_out.overall(run.losses(run.model))
+    for _ in run.go():
+        pass
+    assert run.state.best_loss < before / 3
+    assert "гулял" in run.state.samples[-1]["text"]
+    assert "Кто" not in run.state.samples[-1]["text"]
+
+
+def test_it_can_begin_from_scratch(folder, recipe) -> None:
+    shutil.rmtree(folder / "pretrain")
+    fresh = recipe.model_copy(update={"pretrain": None})
+    run = run_in(folder, fresh)
+    assert run.state.iteration == 0
+    with pytest.raises(StageError, match="has no pretrain"):
+        pretrain.prepare(fresh, folder, vocabulary.load(folder))
+
+
+def test_a_recipe_without_sft_is_told_so(folder, small) -> None:
+    with pytest.raises(StageError, match="has no sft"):
+        run_in(folder, small)
+
+
+def test_a_resumed_run_equals_an_unbroken_one(folder, recipe, tmp_path) -> None:
+    settings = recipe.sft.model_copy(update={"max_iters": 20, "dropout": 0.1})
+    recipe = recipe.model_copy(update={"sft": settings})
+    whole = run_in(shutil.copytree(folder, tmp_path / "whole"), recipe)
+    for _ in whole.go():
+        pass
+    for iteration in run_in(folder, recipe).go():
+        if iteration == 7:
+            break
+    second = run_in(folder, recipe)
+    assert second.state.iteration == 7
+    for _ in second.go():
+        pass
+    for name, tensor in whole.model.state_dict().items():
+        assert torch.equal(tensor, second.model.state_dict()[name]), name
+
+
+def test_the_mind_of_the_last_stage_chats_and_that_of_the_first_goes_on(folder, recipe) -> None:
+    for _ in run_in(folder, recipe).go():
+        pass
+    pieces = vocabulary.load(folder)
+    export.export(recipe, folder, pieces, folder / "chat.mind")
+    export.export(recipe, folder, pieces, folder / "base.mind", "pretrain")
+    mind, base = open_mind(folder / "chat.mind"), open_mind(folder / "base.mind")
+    assert mind.can_chat
+    assert not base.can_chat
+    for each in (mind, base):
+        assert selftest.run(each, Weights.from_mind(each)) < 2e-5
+    answer = "".join(Chat.with_mind(mind, folder).say("3 Кто гулял?"))
+    assert answer.endswith("гулял.")
+    assert mind.card["figures"]["iterations"] == checkpoint.load(folder / "sft" / "best").state.iteration
+    assert 0 < mind.card["held_out_bits_per_byte"]["talk"] < 3
+
+
+def test_a_chat_recipe_goes_the_whole_way(chatty, tmp_path, monkeypatch, capsys) -> None:
+    words = ["trainer", "grow", str(chatty / "tiny-chat.toml"), "--out", str(tmp_path), "--device", "cpu"]
+    words += ["--text", f"talk={chatty / 'talk.jsonl'}"]
+    for change in (*SMALL, "model.block_size=64", "sft.max_iters=4"):
+        words += ["--set", change]
+    monkeypatch.setattr(sys, "argv", words)
+    with pytest.raises(SystemExit) as caught:
+        main()
+    said = capsys.readouterr().out
+    assert not caught.value.code, said
+    assert "Conversations" in said
+    assert open_mind(tmp_path / "tiny-chat.mind").can_chat

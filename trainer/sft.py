@@ -1,0 +1,80 @@
+"""The fine-tuning stage: a mind learns to answer, from a pretrained one's weights or from scratch."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from chat_app import tokenizer as tokenizer_module
+from chat_app.tokenizer import Pieces
+from trainer import checkpoint, pretrain, tokens
+from trainer.dialogues import gather
+from trainer.dialogues.packing import IGNORED, AnswerBatches, Packed
+from trainer.errors import StageError
+from trainer.held_out import HeldOut
+from trainer.loop import Run
+from trainer.model import Transformer
+from trainer.ranks import Ranks
+from trainer.recipe import Recipe
+from trainer.tokens import Tokens
+
+STAGE = "sft"
+
+
+class HeldOutAnswers(HeldOut):
+    """Held-out conversations, of which the answers are foretold."""
+
+    def __init__(self, found: Tokens, mask: np.ndarray, block_size: int, sequences: int | None = None) -> None:
+        self.counts, self.total = found.counts, found.total
+        ends = np.cumsum([0, *(counts.documents for counts in found.counts.values())]).tolist()
+        self._rows = {}
+        for name, (first, last) in zip(found.counts, itertools.pairwise(ends), strict=True):
+            ids, targets = Packed(found, mask, first, last, block_size, (0,)).epoch()
+            share = len(ids) if sequences is None else max(1, sequences // len(found.counts))
+            self._rows[name] = ids[:share], targets[:share]
+
+    def _loss(self, name: str, loss_of: Callable[[np.ndarray, np.ndarray], float], batch_size: int) -> float:
+        total = counted = 0.0
+        ids, targets = self._rows[name]
+        for begin in range(0, len(ids), batch_size):
+            rows = slice(begin, begin + batch_size)
+            weight = int((targets[rows] != IGNORED).sum())
+            total += loss_of(ids[rows], targets[rows]) * weight
+            counted += weight
+        return total / counted
+
+
+def prepare(
+    recipe: Recipe, folder: Path, pieces: Pieces, *, device: str = "cpu", ranks: Ranks = Ranks(),  # noqa: B008
+    minutes: float | None = None, start: Path | None = None, say: Callable[[str], None] = lambda line: None,
+) -> Run:  # fmt: skip
+    """A run that stands at its last checkpoint, or at its beginning.
+
+    It begins with the weights of `start` if given, else with the best of the pretrain stage, else from scratch.
+    """
+    if recipe.sft is None or recipe.dialogues is None:
+        raise StageError(f"The recipe {recipe.name} has no sft: it ends with the pretrain stage.")
+    settings, sources = recipe.sft, recipe.dialogues.sources
+    config = recipe.model.config(len(pieces.pieces))
+    found, mask = gather.load(folder, "train")
+    text = tokens.load(folder, "train") if settings.text_weight else None
+    torch.manual_seed(settings.seed)
+    model = Transformer(config, settings.dropout)
+    run = Run(
+        settings, folder / STAGE, model, tokenizer_module.from_dict(pieces.to_dict()),
+        AnswerBatches(
+            found, mask, {name: source.weight for name, source in sources.items()}, config.block_size,
+            settings.batch_size * settings.gradient_accumulation, settings.seed, text, settings.text_weight,
+        ),
+        HeldOutAnswers(*gather.load(folder, "val"), config.block_size, settings.eval_sequences),
+        device=device, ranks=ranks, minutes=minutes, chat=True, say=say,
+    )  # fmt: skip
+    before = folder / pretrain.STAGE / checkpoint.BEST
+    start = start or (before if checkpoint.exists(before) else None)
+    if not run.resume() and start is not None:
+        model.load_state_dict(pretrain.weights_of(start, config, pieces))
+    return run
