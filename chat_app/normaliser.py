@@ -7,6 +7,7 @@ pieces but the user-defined symbols, which it leaves as they are.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Collection, Iterator
 from itertools import pairwise
 from typing import Final
@@ -78,8 +79,14 @@ def any_of(symbols: Collection[str]) -> str:
 
 
 def _character_class(characters: Collection[str]) -> str:
-    """A regular expression for one of the characters, in ranges: those above U+FFFF are searched one by one."""
-    codes = sorted(map(ord, characters))
+    """A regular expression for one of the characters, or for any above U+FFFF if some are.
+
+    Those below are looked up in a table, and those above compared with one range after another by each character of
+    the text: hundreds of them would take longer than everything else.
+    """
+    codes = sorted(code for code in map(ord, characters) if code <= 0xFFFF)
     breaks = [i for i, (left, right) in enumerate(pairwise(codes), 1) if right != left + 1]
-    ranges = zip([0, *breaks], [*breaks, len(codes)], strict=True)
-    return "[" + "".join(f"{re.escape(chr(codes[i]))}-{re.escape(chr(codes[j - 1]))}" for i, j in ranges) + "]"
+    ranges = [(codes[i], codes[j - 1]) for i, j in pairwise([0, *breaks, len(codes)]) if i < j]
+    if len(codes) < len(characters):
+        ranges.append((0x10000, sys.maxunicode))
+    return "[" + "".join(f"{re.escape(chr(first))}-{re.escape(chr(last))}" for first, last in ranges) + "]"
