@@ -1,1 +1,1 @@
-"""Sources of text: each is a function that yields documents."""
+"""Texts as documents: where they come from, what is cleaned off them, and which of them stay."""

@@ -52,6 +52,12 @@ class Found:
         a, b = self.train, self.val
         return Size(a.documents + b.documents, a.characters + b.characters, a.bytes + b.bytes)
 
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Found:
+        """What `to_dict` gave."""
+        parts = {part: Size(**values[part]) for part in ("train", "val")}
+        return cls(**parts, **{key: values[key] for key in cls.__slots__ if key not in parts})
+
     def to_dict(self) -> dict[str, Any]:
         """As corpus.json has it: the sizes of the whole, then the parts."""
         return {**asdict(self.whole), **asdict(self)}
@@ -95,10 +101,7 @@ def load(folder: Path) -> Report:
     if not path.exists():
         raise StageError(f"There is no {path}: run the corpus stage first.")
     values = orjson.loads(path.read_bytes())
-    sources = {
-        name: Found(**{key: Size(**found[key]) if key in ("train", "val") else found[key] for key in Found.__slots__})
-        for name, found in values["sources"].items()
-    }
+    sources = {name: Found.from_dict(found) for name, found in values["sources"].items()}
     return Report(sources, values["seconds"])
 
 
