@@ -62,11 +62,6 @@ def rows(m: dict[str, Any]) -> list[tuple[str, str, str, bool]]:
         different = m["tokenizer_foreign_different"]
         row(f"SentencePiece models of others, {settings} settings: of {texts:,} texts each, those that differ",
             different, "{:.0f}", "0", holds=not different)  # fmt: skip
-    if "tokenizer_foreign_settings" in m:
-        settings, texts = m["tokenizer_foreign_settings"], m["tokenizer_foreign_texts"]
-        different = m["tokenizer_foreign_different"]
-        row(f"SentencePiece models of others, {settings} settings: of {texts:,} texts each, those that differ",
-            different, "{:.0f}", "0", holds=not different)  # fmt: skip
     if "train_ratio" in m:
         ratio, where = m["train_ratio"], f"{m['train_recipe']}, {m['train_device']}"
         row(f"training ({where}, {m['train_tokens_per_second']:,.0f} tokens/s): beside plain fp32 code", ratio,
