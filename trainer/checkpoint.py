@@ -32,6 +32,8 @@ class State:
     seconds: float = 0.0
     max_iters: int = 0
     """Where the schedule ends: the recipe's `max_iters`, or fewer if they do not fit into the time given."""
+    cooldown_start: int | None = None
+    """The iteration in which the cooldown began, once it has."""
     recent_loss: float | None = None
     best_loss: float | None = None
     best_iteration: int = 0
@@ -80,7 +82,7 @@ def load(folder: Path, *, optimizers: bool = False) -> Checkpoint:
     try:
         about: dict[str, Any] = orjson.loads((folder / _STATE).read_bytes())
         average = folder / _AVERAGE
-        state = {f.name: about[f.name] for f in fields(State)}
+        state = {f.name: about[f.name] for f in fields(State) if f.name in about}
         return Checkpoint(
             config=about["config"], pieces=about["pieces"], settings=about["settings"], state=State(**state),
             model=safetensors.torch.load_file(folder / _MODEL),

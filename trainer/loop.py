@@ -29,7 +29,7 @@ from trainer.recipe import Training
 from trainer.writing import write
 
 _FIXED = ("batch_size", "gradient_accumulation", "optimizer", "seed", "ema")  # changed, they break a resumption
-_FIRST_PLAN = 20  # iterations after which the speed is known well enough to plan by
+_PLAN_INTERVAL = 20  # iterations; a plan needs their speed, and the speed may change
 
 
 class Batches(Protocol):
@@ -76,6 +76,8 @@ class Run:
         """Forward, backward, update. The mean loss in nats a token. StageError where it is no number."""
         settings, state = self.settings, self.state
         self._seed(state.iteration)
+        if state.cooldown_start is None and state.iteration >= self.cooldown_start:
+            state.cooldown_start = state.iteration
         ids, targets = self.batches.batch(state.iteration, self.cooldown_start)
         counted = max(1, int((targets >= 0).sum()))  # of the whole batch, whoever computes it
         share = self.ranks.share(len(ids))
@@ -100,7 +102,7 @@ class Run:
         self.ranks.sum_gradients(self.model)
         if settings.grad_clip:
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), settings.grad_clip)
-        optimizers.set_rates(self.optimizers, optimizers.rate_ratio(settings, state.iteration, state.max_iters))
+        optimizers.set_rates(self.optimizers, self.rate_ratio(state.iteration))
         for optimizer in self.optimizers:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
@@ -136,8 +138,13 @@ class Run:
 
     @property
     def cooldown_start(self) -> int:
-        """The first iteration of the cooldown."""
-        return optimizers.cooldown_start(self.settings, self.state.max_iters)
+        """The first iteration of the cooldown: where it began, or will as things stand."""
+        begun = self.state.cooldown_start
+        return optimizers.planned_cooldown(self.settings, self.state.max_iters) if begun is None else begun
+
+    def rate_ratio(self, iteration: int) -> float:
+        """The share of the peak rate at an iteration."""
+        return optimizers.rate_ratio(self.settings, iteration, self.state.max_iters, self.state.cooldown_start)
 
     def go(self) -> Iterator[int]:
         """Run to the end of the schedule or of the time, or until `stop` is set, yielding each finished iteration.
@@ -146,14 +153,15 @@ class Run:
         """
         settings, state = self.settings, self.state
         saved = started = self._evaluated = time.monotonic()
-        self._resumed_at = self._evaluated_at = state.iteration
+        self._evaluated_at = state.iteration
+        self._planned, self._planned_at = started, state.iteration + 1
         before = state.seconds
         try:
             while state.iteration < state.max_iters and not self._stopping():
                 loss = self.step()
                 state.recent_loss = loss if state.recent_loss is None else 0.95 * state.recent_loss + 0.05 * loss
                 state.seconds = before + time.monotonic() - started
-                self._plan(started)
+                self._plan()
                 if state.iteration % settings.eval_interval == 0 or state.iteration == state.max_iters:
                     self._evaluate()
                 if time.monotonic() - saved > 60 * settings.checkpoint_minutes:
@@ -178,16 +186,21 @@ class Run:
             self.say(f"The {self._minutes:g} minutes are over: the same command goes on from here.")
         return self.stop
 
-    def _plan(self, started: float) -> None:
-        """Under a time budget, let the schedule end with the time; a cooldown once begun is not moved."""
+    def _plan(self) -> None:
+        """Under a time budget, let the schedule end with the time, at the speed of the last iterations."""
         settings, state = self.settings, self.state
-        done = state.iteration - self._resumed_at
-        due = done == _FIRST_PLAN or (done > _FIRST_PLAN and state.iteration % settings.eval_interval == 0)
-        if self._minutes is None or settings.schedule != "wsd" or not due or state.iteration >= self.cooldown_start:
+        if self._minutes is None or settings.schedule != "wsd":
             return
-        left = 60 * self._minutes - (time.monotonic() - self._started)
-        fits = state.iteration + int(0.98 * left * done / (time.monotonic() - started))
+        done = state.iteration - self._planned_at
+        if done == 0:  # the first iteration of all compiled, and tells nothing
+            self._planned = time.monotonic()
+        if done < _PLAN_INTERVAL:
+            return
+        now = time.monotonic()
+        left = 60 * self._minutes - (now - self._started)
+        fits = state.iteration + int(0.97 * left * done / (now - self._planned))
         state.max_iters = self.ranks.agree([max(state.iteration + 1, min(settings.max_iters, fits))], self.device)[0]
+        self._planned, self._planned_at = now, state.iteration
 
     # What happens at an evaluation
 
@@ -207,7 +220,7 @@ class Run:
                 losses, loss, better = averaged, self.held_out.overall(averaged), self.average.module
         row["bits_per_byte"] = round(self.held_out.bits_per_byte(losses), 4)
         row["sources"] = {n: round(bits_per_byte(losses[n], c), 4) for n, c in self.held_out.counts.items()}
-        row["lr_ratio"] = round(optimizers.rate_ratio(self.settings, state.iteration - 1, state.max_iters), 4)
+        row["lr_ratio"] = round(self.rate_ratio(state.iteration - 1), 4)
         speed = (state.iteration - self._evaluated_at) * state.tokens_per_iteration / (now - self._evaluated)
         row["tokens_per_second"], row["memory_mb"] = round(speed), machine.memory_mb(self.device)
         row["seconds"] = round(state.seconds)
@@ -273,8 +286,7 @@ class Run:
         if self.average is not None and found.average is not None:
             self.average.module.load_state_dict(found.average)
             self.average.n_averaged.fill_(found.state.iteration)
-        planned = found.state.max_iters
         self.state = found.state
-        if planned == found.settings["max_iters"] or self.state.iteration < self.cooldown_start:
+        if self.state.max_iters == found.settings["max_iters"] or self.state.cooldown_start is None:
             self.state.max_iters = self.settings.max_iters  # what was planned for another evening's time is forgotten
         return True

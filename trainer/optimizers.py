@@ -38,8 +38,11 @@ def set_rates(optimizers: list[torch.optim.Optimizer], ratio: float) -> None:
             group["lr"] = group["peak_lr"] * ratio
 
 
-def rate_ratio(settings: Training, iteration: int, max_iters: int) -> float:
-    """The share of the peak rate at an iteration (counted from 0) of a run that ends at `max_iters`."""
+def rate_ratio(settings: Training, iteration: int, max_iters: int, cooldown_start: int | None = None) -> float:
+    """The share of the peak rate at an iteration (counted from 0) of a run that ends at `max_iters`.
+
+    A cooldown may have begun elsewhere than now would be planned: at `cooldown_start`.
+    """
     if iteration < settings.warmup_iters:
         return (iteration + 1) / (settings.warmup_iters + 1)
     floor = settings.min_lr_ratio
@@ -47,10 +50,11 @@ def rate_ratio(settings: Training, iteration: int, max_iters: int) -> float:
         end = settings.lr_decay_iters or max_iters
         done = min(1.0, (iteration - settings.warmup_iters) / max(1, end - settings.warmup_iters))
         return floor + 0.5 * (1 + math.cos(math.pi * done)) * (1 - floor)
-    left = (max_iters - iteration) / (settings.cooldown * max_iters)
+    start = planned_cooldown(settings, max_iters) if cooldown_start is None else cooldown_start
+    left = (max_iters - iteration) / max(1, max_iters - start)
     return floor + min(1.0, left) * (1 - floor)
 
 
-def cooldown_start(settings: Training, max_iters: int) -> int:
-    """The first iteration of the cooldown; `max_iters` where the schedule has none."""
+def planned_cooldown(settings: Training, max_iters: int) -> int:
+    """The first iteration of the cooldown of a run of that length; `max_iters` where the schedule has none."""
     return max_iters - (int(settings.cooldown * max_iters) if settings.schedule == "wsd" else 0)

@@ -164,6 +164,21 @@ def test_a_time_budget_ends_with_a_cooldown_and_a_checkpoint(folder, small, monk
     assert run.state.curve[-1]["lr_ratio"] < 0.05
 
 
+def test_a_time_budget_follows_a_speed_that_changes(folder, small, monkeypatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(loop.time, "monotonic", lambda: now[0])
+    run = run_in(folder, changed(small, max_iters=10_000, eval_interval=50), minutes=4)
+    rates = []
+    for iteration in run.go():
+        rates.append(run.optimizers[0].param_groups[0]["lr"])
+        now[0] += 30 if iteration == 1 else 2 if iteration < 40 else 0.25  # it compiles, is disturbed, then is alone
+    assert 450 < run.state.iteration == run.state.max_iters < 620
+    assert now[0] <= 240
+    falls = [later - earlier for earlier, later in itertools.pairwise(rates[10:])]
+    assert max(falls) < 0.2 * max(rates)  # no leap back up
+    assert rates[-1] < 0.05 * max(rates)
+
+
 def test_a_time_budget_that_ends_in_the_middle_can_be_gone_on_from(folder, small, monkeypatch) -> None:
     now, said = [0.0], []
     monkeypatch.setattr(loop.time, "monotonic", lambda: now[0])
@@ -243,10 +258,11 @@ def test_the_rate_warms_up_and_comes_down() -> None:
     assert optimizers.rate_ratio(cosine, 1050, 5000) == pytest.approx(0.55)
     assert optimizers.rate_ratio(cosine, 4999, 5000) == pytest.approx(0.1)
     wsd = Training(schedule="wsd", warmup_iters=10, cooldown=0.4, min_lr_ratio=0.0)
-    assert optimizers.cooldown_start(wsd, 1000) == 600
+    assert optimizers.planned_cooldown(wsd, 1000) == 600
     assert optimizers.rate_ratio(wsd, 600, 1000) == pytest.approx(1)
     assert optimizers.rate_ratio(wsd, 800, 1000) == pytest.approx(0.5)
     assert optimizers.rate_ratio(wsd, 999, 1000) == pytest.approx(0.0025)
+    assert optimizers.rate_ratio(wsd, 900, 1000, cooldown_start=800) == pytest.approx(0.5)
 
 
 def test_gradients_accumulated_are_those_of_the_whole_batch(folder, small) -> None:
