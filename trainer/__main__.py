@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from functools import partial
 from pathlib import Path
 from types import FrameType, ModuleType
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -34,6 +35,12 @@ Set = Annotated[list[str], typer.Option("--set", help="Change the recipe: sectio
 Out = Annotated[Path | None, typer.Option("--out", help="The work folder; out/RECIPE by default.")]
 To = Annotated[Path | None, typer.Option("--to", help="Where the mind goes; OUT/RECIPE.mind by default.")]
 Folder = Annotated[Path | None, typer.Option("--to", help="The folder to write into; OUT by default.")]
+MindFile = Annotated[Path, typer.Argument(metavar="MIND", help="A .mind file or a box that answers.")]
+Json = Annotated[Path | None, typer.Option("--out", help="Write the figures and the talk into this .json file.")]
+Page = Annotated[Path | None, typer.Option("--page", help="Write a page for people into this .html file.")]
+Against = Annotated[list[Path], typer.Option("--against", help="Text that was learned too; may be given again.")]
+Quick = Annotated[bool, typer.Option("--quick", help="A tenth of the questions.")]
+Search = Annotated[bool, typer.Option("--search", help="Compare sampling settings by quick cards.")]
 Baselines = Annotated[bool, typer.Option("--baselines", help="First compress the held-out text, to compare with.")]
 MindOrRecipe = Annotated[str, typer.Argument(metavar="MIND|RECIPE", help="A .mind file or a box, or a grown recipe.")]
 Prompts = Annotated[list[str], typer.Option("--prompt", help="Where the mind begins; may be given again.")]
@@ -79,10 +86,13 @@ def corpus(name: Name, text: Text = [], change: Set = [], out: Out = None) -> No
 
 
 @app.command()
-def vocabulary(name: Name, change: Set = [], out: Out = None) -> None:  # noqa: B006
-    """Make the vocabulary from the corpus."""
+def vocabulary(name: Name, change: Set = [], out: Out = None, start: Start = None) -> None:  # noqa: B006
+    """Make the vocabulary from the corpus, or take over that of an earlier mind."""
     recipe, folder = _open(name, change, out)
-    pieces = vocabulary_stage.make(recipe.vocabulary, folder, recipe.corpus.yo_to_e)
+    if start:
+        pieces = vocabulary_stage.take(start, folder)
+    else:
+        pieces = vocabulary_stage.make(recipe.vocabulary, folder, recipe.corpus.yo_to_e)
     rich.print(vocabulary_report.make(pieces, folder).table())
 
 
@@ -188,7 +198,7 @@ def grow(
 ) -> None:  # fmt: skip
     """All stages in order, from text to mind."""
     corpus(name, text, change, out)
-    vocabulary(name, change, out)
+    vocabulary(name, change, out, start)
     tokens(name, change, out)
     recipe, _ = _open(name, change, out)
     if recipe.pretrain:
@@ -213,6 +223,35 @@ def report(
         rich.print(f"report: bz2 needs {found['bz2']:.4f} bits a byte of the held-out text, xz {found['xz']:.4f}")
     for path in page.make(recipe, find(name).read_text("utf-8"), folder, to or folder):
         rich.print(f"report: {path}")
+
+
+@app.command()
+def evaluate(
+    mind: MindFile, out: Json = None, page: Page = None, against: Against = [], quick: Quick = False,  # noqa: B006
+    search: Search = False, seed: Seed = 0,
+) -> None:  # fmt: skip
+    """The report card of a mind that answers: sums, facts, itself, memory, loops; or which sampling suits it."""
+    from trainer.evaluate import command, exam, table
+    from trainer.evaluate import search as grid
+    from trainer.evaluate.card import judge
+
+    opened, engine = command.opened(mind)
+    questions = exam.prepare(against, quick=quick or search)
+    sampling = opened.manners.sampling
+    tries = len(list(grid.grid(sampling)))
+    columns = (TextColumn("evaluate"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns) as progress:
+        bar = progress.add_task("", total=len(questions.probes) * tries if search else questions.steps)
+        step = partial(progress.advance, bar)
+        if search:
+            cards = grid.search(opened, engine, questions, seed=seed, step=step)
+        else:
+            cards = [judge(opened, engine, questions, sampling=sampling, seed=seed, step=step)]
+    rich.print(table.ranking(cards) if search else "", *table.of(cards[0]), sep="\n")
+    for path, write in ((out, command.write_json), (page, command.write_page)):
+        if path:
+            write(opened, cards[0], path, quick=quick or search)
+            rich.print(f"evaluate: {path}")
 
 
 @app.command()

@@ -61,7 +61,7 @@ def weights_of(start: Path, config: Config, pieces: Pieces) -> dict[str, torch.T
         try:
             mind = open_mind(start)
         except MindError as error:
-            raise StageError(f"{start} cannot be started from: {error.sentence('en')}") from error
+            raise StageError(f"{start} cannot be started from: {error}") from error
         their_config, their_pieces = mind.config, list(mind.tokenizer.pieces.pieces)
         weights = {name: torch.from_numpy(mind.tensor(name).astype(np.float32)) for name in mind.tensors}
     if their_pieces != list(pieces.pieces):

@@ -119,12 +119,14 @@ class Encoded:
 class Encode:
     """The work of one process: rows of the corpus to ids.
 
-    The SentencePiece library encodes; the runtime's own tokenizer equals it, as the tests show, but is slower.
+    The SentencePiece library encodes where it made the vocabulary; the runtime's own tokenizer equals it, as the tests
+    show, but is slower.
     """
 
     def __init__(self, pieces: Pieces, folder: Path) -> None:
         self._pieces = pieces
-        self._model = (folder / "spm.model").read_bytes() if pieces.kind == "bpe" else b""
+        model = folder / "spm.model"
+        self._model = model.read_bytes() if model.exists() and pieces.kind != "char" else b""
 
     def __call__(self, rows: list[bytes]) -> list[Encoded]:
         return [self._encoded(row) for row in rows]
@@ -138,7 +140,7 @@ class Encode:
 
     def ids(self, text: str) -> np.ndarray:
         """The ids of a text, uint16 [tokens]."""
-        if self._pieces.kind == "char":
+        if not self._model:
             return np.array(self._tokenizer.encode(text), np.uint16)
         if not self._by_line:
             return np.asarray(self._spm.encode(text, out_type="numpy"), np.uint16)

@@ -15,6 +15,8 @@ import sentencepiece
 from google.protobuf.message import DecodeError
 from sentencepiece import sentencepiece_model_pb2
 
+from chat_app.errors import MindError
+from chat_app.mind import open_mind
 from chat_app.pieces import CONTROL, NORMAL, UNKNOWN, Foreign, Kind, Pieces
 from trainer.errors import CorpusError, StageError
 from trainer.files import replacing
@@ -147,6 +149,26 @@ def _lines(vocabulary: Vocabulary, folder: Path) -> Iterator[str]:
 def make(vocabulary: Vocabulary, folder: Path, yo_to_e: bool) -> Pieces:
     """Run the stage: write vocabulary.json."""
     pieces = (bpe if vocabulary.kind == "bpe" else characters)(vocabulary, folder, yo_to_e)
+    with replacing(folder / "vocabulary.json") as file:
+        file.write(orjson.dumps(pieces.to_dict()))
+    return pieces
+
+
+def take(start: Path, folder: Path) -> Pieces:
+    """Write the vocabulary of a `.mind`, or of a run of which `start` is a checkpoint's folder, into `folder`."""
+    model = folder / "spm.model"
+    if start.is_dir():
+        theirs = start.parent.parent
+        pieces = load(theirs)
+        if theirs.resolve() != folder.resolve() and (theirs / "spm.model").exists():
+            with replacing(model) as file:
+                file.write((theirs / "spm.model").read_bytes())
+    else:
+        try:
+            pieces = open_mind(start).tokenizer.pieces
+        except MindError as error:
+            raise StageError(f"{start} cannot be started from: {error}") from error
+        model.unlink(missing_ok=True)  # a mind carries the description alone, which encodes as well, slower
     with replacing(folder / "vocabulary.json") as file:
         file.write(orjson.dumps(pieces.to_dict()))
     return pieces

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from tests.train.conftest import SMALL
-from trainer import checkpoint, export, loop, machine, optimizers, pretrain, vocabulary
+from trainer import checkpoint, export, loop, machine, optimizers, pretrain, tokens, vocabulary
 from trainer.errors import StageError
 from trainer.loop import Run
 from trainer.recipe import Training
@@ -383,6 +383,21 @@ def test_a_run_starts_from_a_mind_or_an_earlier_checkpoint(mind, folder, small, 
         assert run.state.iteration == 0
         for name, tensor in checkpoint.load(folder / "pretrain" / "best").model.items():
             assert torch.allclose(run.model.state_dict()[name], tensor, atol=tolerance, rtol=0), name
+
+
+def test_the_vocabulary_of_a_mind_or_a_run_is_taken_over(mind, folder, tmp_path) -> None:
+    pieces = vocabulary.load(folder)
+    expected = tokens.load(folder, "val").ids.tolist()
+    for name, start in (("mind", mind), ("run", folder / "pretrain" / "best")):
+        fresh = shutil.copytree(folder, tmp_path / name, ignore=shutil.ignore_patterns("vocabulary*", "*.bin"))
+        assert vocabulary.take(start, fresh) == vocabulary.load(fresh) == pieces
+        assert (fresh / "spm.model").exists() == (name == "run")
+        tokens.make(pieces, fresh)
+        assert tokens.load(fresh, "val").ids.tolist() == expected
+    with pytest.raises(StageError, match="cannot be started from"):
+        vocabulary.take(folder / "tokens.json", tmp_path)
+    with pytest.raises(StageError, match="run the vocabulary stage first"):
+        vocabulary.take(tmp_path / "mind" / "pretrain", tmp_path)
 
 
 def test_a_mind_of_another_shape_or_vocabulary_is_no_start(mind, folder, small, prepared) -> None:
