@@ -1,12 +1,17 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from trainer.errors import CorpusError, StageError
 from trainer.processes import batched, in_order
+
+ROOT = Path(__file__).parents[2]
 
 
 def late(number: int) -> tuple[int, int]:
@@ -56,6 +61,35 @@ def test_a_sentence_comes_through_from_the_process_that_met_it(processes) -> Non
 def test_a_process_that_is_killed_is_a_sentence() -> None:
     with pytest.raises(StageError, match="A process was killed"):
         list(in_order(die, range(10), 2))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a killed parent is looked for by POSIX signals")
+def test_a_parent_that_is_killed_takes_its_processes_along(tmp_path) -> None:
+    script = tmp_path / "parent.py"
+    script.write_text(
+        "import time\n"
+        "from os import getpid\n"
+        "from trainer.processes import in_order\n"
+        "def work(number):\n"
+        "    time.sleep(0.01)\n"
+        "    return getpid()\n"
+        "if __name__ == '__main__':\n"
+        "    for worker in in_order(work, range(10**9), 2):\n"
+        "        print(worker, flush=True)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, script], stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}
+    ) as parent:
+        worker = int(parent.stdout.readline())
+        os.kill(worker, 0)
+        parent.kill()
+    for _ in range(500):
+        try:
+            os.kill(worker, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.02)
+    pytest.fail("the process lives on")
 
 
 def test_batches_end_at_their_limit_and_lose_nothing() -> None:
