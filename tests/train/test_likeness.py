@@ -134,6 +134,7 @@ def gathered(folder, part: str) -> list[str]:
 def test_what_is_cut_out_of_a_held_out_novel_is_not_learned(tmp_path) -> None:
     novels = ["\n".join(story(100 * seed + line, 12) for line in range(60)) for seed in range(10)]
     talks = [line for novel in novels for line in novel.split("\n")[::3]]
+    talks += [story(100_000 + line, 12) for line in range(200)]
     sources = {"novels": write(tmp_path / "novels.jsonl", novels), "talks": write(tmp_path / "talks.jsonl", talks)}
     said = gather(Corpus(sources=sources, val_fraction=0.1), tmp_path)
     held, learned = gathered(tmp_path, "val"), gathered(tmp_path, "train")
@@ -141,9 +142,9 @@ def test_what_is_cut_out_of_a_held_out_novel_is_not_learned(tmp_path) -> None:
     assert not any(line in held_novel for text in learned for line in text.split("\n"))
     assert said.sources["talks"].overlap_with_held_out >= 15
     assert {each.why for each in said.dropped} == {"held out elsewhere"}
-    # The other way round, talks that are held out may stand in novels that are learned: that is counted.
-    in_novels = sum(any(text in novel for novel in learned if "\n" in novel) for text in held if "\n" not in text)
-    assert said.sources["talks"].held_out_but_learned == in_novels > 0
+    # The other way round, talks that are held out may stand in novels that are learned: they are no test of anything.
+    assert said.sources["talks"].held_out_but_learned > 0
+    assert not any(text in novel for novel in learned if "\n" in novel for text in held if "\n" not in text)
     off = gather(Corpus(sources=sources, val_fraction=0.1, shared_with_held_out=1), tmp_path)
     assert off.sources["talks"].overlap_with_held_out == 0
 

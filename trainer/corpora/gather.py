@@ -1,6 +1,6 @@
 """The corpus stage: documents of every source, normalised, no two alike, and a part of them held out.
 
-Nothing that is held out is learned either: what repeats it is dropped, whichever source it comes from.
+What is learned and what is held out share no text: what would is dropped, whichever source it comes from.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import rich
 from trainer.corpora import cleaning, documents, generated, librus
 from trainer.corpora.documents import Document, Watch
 from trainer.corpora.preparing import Batch, Prepare, in_batches, prepared
-from trainer.corpora.repeats import drop_held_out_elsewhere, drop_near_copies
+from trainer.corpora.repeats import drop_near_copies, drop_what_both_sides_share
 from trainer.corpora.report import Found, Report
 from trainer.corpora.rows import Entry, Rows
 from trainer.errors import CorpusError
@@ -42,7 +42,7 @@ def gather(corpus: Corpus, folder: Path, processes: int = 1) -> Report:
         if corpus.near_duplicates < 1:
             drop_near_copies(rows, corpus.near_duplicates, report)
         if corpus.shared_with_held_out < 1:
-            drop_held_out_elsewhere(rows, corpus.shared_with_held_out, report, processes)
+            drop_what_both_sides_share(rows, corpus.shared_with_held_out, report, processes)
         _count(rows, report)
         with replacing(folder / "train.jsonl") as train, replacing(folder / "val.jsonl") as val:
             for entry, row in rows.kept():
@@ -151,7 +151,7 @@ def _count(rows: Rows, report: Report) -> None:
     for name, found in report.sources.items():
         if found.train.documents and found.val.documents:
             continue
-        if found.exact_duplicates or found.near_duplicates or found.overlap_with_held_out:
+        if found.exact_duplicates or found.near_duplicates or found.overlap_with_held_out or found.held_out_but_learned:
             raise CorpusError(
                 f"Nothing is left of {name}: its texts repeat each other, another source, or what is held out. "
                 "Give more text, or raise corpus.near_duplicates and corpus.shared_with_held_out (1 switches them off)."

@@ -120,17 +120,12 @@ def table(report: Report, tokens: dict[str, int] | None = None) -> Table:
         ("dropped: copies", lambda found: f"{found.exact_duplicates:,}"),
         ("dropped: near copies", lambda found: f"{found.near_duplicates:,}"),
         ("dropped: held out elsewhere", lambda found: f"{found.overlap_with_held_out:,}"),
+        ("dropped: held out, but learned elsewhere", lambda found: f"{found.held_out_but_learned:,}"),
     ]
     for title, figure in rows:
         shown.add_row(title, *map(figure, report.sources.values()))
     if tokens:
         shown.add_row("tokens", *(f"{tokens[name]:,}" for name in report.sources))
-    shown.caption = "\n".join(
-        f"Of the {found.val.documents:,} held-out documents of {name}, {found.held_out_but_learned:,} stand within "
-        "longer ones that are learned: their loss flatters."
-        for name, found in report.sources.items()
-        if found.held_out_but_learned
-    )
     return shown
 
 
