@@ -21,7 +21,7 @@ HELD_OUT_NAMES: Final = (
     "Милана", "Олег", "Снежана", "Стёпа", "Тимур", "Ульяна", "Фёдор", "Эмма", "Юра", "Яна", "Злата", "Платон",
     "Агния", "Савелий",
 )  # fmt: skip
-_NAMES: Final = (
+NAMES: Final = (
     "Александр", "Алексей", "Алёна", "Алиса", "Алла", "Альбина", "Анастасия", "Анатолий", "Андрей", "Анна", "Антон",
     "Аня", "Аркадий", "Арсений", "Артём", "Артур", "Ася", "Боря", "Борис", "Вадим", "Валентина", "Валера", "Валерия",
     "Ваня", "Василий", "Вася", "Вера", "Вероника", "Виктор", "Виктория", "Виталий", "Витя", "Вова", "Владимир",
@@ -91,7 +91,7 @@ def conversation(chance: random.Random) -> Conversation:
     first, last, held = told(chance)
     pairs = [first]
     if told is not _name and chance.random() < 0.3:
-        name = chance.choice(_NAMES)
+        name = chance.choice(NAMES)
         pairs.insert(0, (_written(_MY_NAME, name, chance), chance.choice(_GLAD).format(n=name)))
     while chance.random() < 0.35:
         pairs.append(_meanwhile(chance))
@@ -102,7 +102,7 @@ def conversation(chance: random.Random) -> Conversation:
 
 def _name(chance: random.Random) -> Told:
     held = chance.random() < 0.05
-    name = chance.choice(HELD_OUT_NAMES if held else _NAMES)
+    name = chance.choice(HELD_OUT_NAMES if held else NAMES)
     first = _written(_MY_NAME, name, chance), chance.choice(_GLAD).format(n=name)
     return first, (wordings.typed(chance.choice(_WHAT_NAME), chance), chance.choice(_NAME).format(n=name)), held
 
