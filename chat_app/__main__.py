@@ -69,7 +69,8 @@ def _run(options: argparse.Namespace) -> int:
     housekeeping.start()
     packed.unpack()
     try:
-        import numpy as np  # noqa: F401
+        from chat_app import blas  # isort: skip  # noqa: F401, before numpy: it chooses OpenBLAS's kernels
+        import numpy as np  # isort: skip  # noqa: F401
     except RuntimeError as error:  # numpy's words for a processor below its baseline
         raise ProcessorTooOld(reason=error) from error
     from chat_app import mind as minds

@@ -102,6 +102,22 @@ def test_a_packer_finds_every_module() -> None:
     assert reached == modules.keys()
 
 
+@pytest.mark.skipif(not Path("/proc/cpuinfo").exists(), reason="kernels are chosen by /proc/cpuinfo")
+def test_the_program_chooses_matrix_kernels_before_it_reads_numpy() -> None:
+    program = (
+        "import os, sys\n"
+        "class Watch:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'numpy': print('chosen' if 'chat_app.blas' in sys.modules else 'too late')\n"
+        "sys.meta_path.insert(0, Watch())\n"
+        "sys.argv = ['mind-in-a-box', '--selftest']\n"
+        "from chat_app.__main__ import main\n"
+        "main()"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert ended.stdout.split("\n")[0] == "chosen", ended.stderr
+
+
 def test_the_first_line_waits_for_nothing_heavy() -> None:
     program = "import sys, chat_app.__main__\nprint(*sorted(sys.modules))"
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=minds.ROOT, check=True)

@@ -15,9 +15,9 @@ from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import chat_app.weights  # isort: skip  # noqa: F401, first: it chooses OpenBLAS's kernels before numpy is imported
 import numpy as np
 
-import chat_app.weights  # noqa: F401, first: it chooses OpenBLAS's kernels before numpy is imported
 from chat_app.blas import Threads, cores
 from chat_app.mind import open_mind
 from chat_app.model import Cache, forward
