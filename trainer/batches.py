@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from trainer.errors import StageError
-from trainer.recipe import Source
+from trainer.sections import Source
 from trainer.tokens import Tokens
 
 

@@ -22,7 +22,8 @@ from trainer.dialogues import gather
 from trainer.errors import ExportError
 from trainer.held_out import HeldOut, bits_per_byte, bits_per_character
 from trainer.model import Transformer
-from trainer.recipe import Export, Recipe, Training
+from trainer.recipe import Recipe
+from trainer.sections import Export, Training
 from trainer.writing import prompt_ids
 
 TOP_LOGITS = 8

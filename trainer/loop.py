@@ -25,7 +25,7 @@ from trainer.errors import StageError, first_line
 from trainer.held_out import HeldOut, bits_per_byte
 from trainer.model import Transformer
 from trainer.ranks import Ranks
-from trainer.recipe import Training
+from trainer.sections import Training
 from trainer.writing import write
 
 _FIXED = ("batch_size", "gradient_accumulation", "optimizer", "seed", "ema")  # changed, they break a resumption

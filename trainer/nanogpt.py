@@ -25,7 +25,7 @@ from chat_app.tokenizer import Tokenizer
 from trainer import mind_file
 from trainer.errors import CorpusError, ExportError, first_line
 from trainer.export import as_shipped, golden_answer
-from trainer.recipe import Export
+from trainer.sections import Export
 from trainer.vocabulary import from_sentencepiece
 
 SAMPLING = {"temperature": 0.8, "top_k": 200, "max_tokens": 500}  # as in nanoGPT's sample.py

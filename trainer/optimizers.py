@@ -7,7 +7,7 @@ import math
 import torch
 
 from trainer.model import Transformer
-from trainer.recipe import Training
+from trainer.sections import Training
 
 
 def make(model: Transformer, settings: Training) -> list[torch.optim.Optimizer]:

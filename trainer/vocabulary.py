@@ -21,7 +21,7 @@ from chat_app.pieces import CONTROL, NORMAL, UNKNOWN, Foreign, Kind, Pieces
 from trainer.errors import CorpusError, StageError
 from trainer.files import replacing
 from trainer.progress import bar
-from trainer.recipe import Vocabulary
+from trainer.sections import Vocabulary
 from trainer.tokens import part_of
 
 UNK = "<unk>"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from trainer import processes, tokens, vocabulary
 from trainer.corpora.gather import gather
-from trainer.recipe import Corpus, Source, Vocabulary
+from trainer.sections import Corpus, Source, Vocabulary
 
 
 def main() -> None:

@@ -22,7 +22,8 @@ from trainer.batches import Batches
 from trainer.held_out import HeldOut
 from trainer.loop import Run
 from trainer.model import Transformer
-from trainer.recipe import Recipe, Source
+from trainer.recipe import Recipe
+from trainer.sections import Source
 from trainer.tokens import Counts, Tokens
 
 TOKENS = 4_000_000

@@ -7,7 +7,7 @@ import pytest
 
 from trainer.batches import Batches, Stream
 from trainer.errors import StageError
-from trainer.recipe import Source
+from trainer.sections import Source
 from trainer.tokens import Counts, Tokens
 
 

@@ -17,7 +17,7 @@ from chat_app.text import normalise
 from trainer.corpora import apparatus, letters, sections, within_lines
 from trainer.corpora.cleaning import CLEANERS, Report, clean
 from trainer.corpora.gather import gather
-from trainer.recipe import Corpus, Source
+from trainer.sections import Corpus, Source
 
 WORKS = sorted((Path(__file__).parent / "apparatus").glob("*.txt"))
 UNSEEN = 14

@@ -18,7 +18,7 @@ from trainer import tokens, vocabulary
 from trainer.corpora import gather as gathering
 from trainer.corpora import report as reports
 from trainer.errors import CorpusError, StageError
-from trainer.recipe import Corpus, Source, Vocabulary
+from trainer.sections import Corpus, Source, Vocabulary
 
 ALIKE = {"near_duplicates": 1, "shared_with_held_out": 1}  # for texts of the tests, which repeat themselves
 

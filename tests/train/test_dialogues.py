@@ -18,7 +18,7 @@ from trainer.dialogues.report import Report
 from trainer.dialogues.shapes import Malformed, messages_of
 from trainer.dialogues.sources import SMALLTALK, conversations
 from trainer.errors import CorpusError, StageError
-from trainer.recipe import Dialogues, DialogueSource
+from trainer.sections import Dialogues, DialogueSource
 from trainer.tokens import Counts, Tokens
 
 LETTERS = "".join(map(chr, (*range(0x20, 0x7F), *range(0x410, 0x450)))) + "ёЁ—«»…\n"

@@ -14,7 +14,8 @@ from trainer.corpora import librus
 from trainer.corpora.crawler import Crawler, _retry_after
 from trainer.corpora.gather import gather
 from trainer.errors import CorpusError, RecipeError
-from trainer.recipe import Corpus, Librus, Source, find, load
+from trainer.recipe import find, load
+from trainer.sections import Corpus, Librus, Source
 
 AUTHOR = """<html><head><title>Вязов Пётр Ильич. Сочинения</title></head><body>
 <h3>Вязов Пётр Ильич:<br><font color="#cc5555">Сочинения</font></h3>

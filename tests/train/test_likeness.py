@@ -18,7 +18,7 @@ from trainer.corpora.likeness import near_duplicates, signature
 from trainer.corpora.overlap import HeldOut
 from trainer.corpora.runs import runs
 from trainer.errors import CorpusError
-from trainer.recipe import Corpus, Source
+from trainer.sections import Corpus, Source
 
 WORD = re.compile(r"[^\W_]+")
 

@@ -18,7 +18,7 @@ from tests.train.conftest import SMALL
 from trainer import checkpoint, export, loop, machine, optimizers, pretrain, tokens, vocabulary
 from trainer.errors import StageError
 from trainer.loop import Run
-from trainer.recipe import Training
+from trainer.sections import Training
 
 
 @pytest.fixture

@@ -48,6 +48,11 @@ def test_weights_are_given_to_every_source_or_to_none(tmp_path) -> None:
         recipes.load(recipes.find("tiny"), ("corpus.sources.stories.wieght=1",))
 
 
+def test_exercises_that_do_not_exist_are_answered_with_the_nearest() -> None:
+    with pytest.raises(RecipeError, match=r"sources\.exercises: .*called sams; did you mean sums\? Known: sums,"):
+        recipes.load(recipes.find("homunculus-small"), ("dialogues.sources.exercises.generated.sams=5",))
+
+
 def test_stages_that_need_each_other_are_asked_for(tmp_path) -> None:
     text = recipes.find("mini-tron").read_text("utf-8")
     for lost, words in (

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from chat_app import tokenizer as tokenizers
 from trainer import tokens, vocabulary
 from trainer.corpora import generated
-from trainer.recipe import Vocabulary
+from trainer.sections import Vocabulary
 
 VOCABULARIES = {
     "marks": {"marks": ("<s>", "<|end|>"), "user_symbols": ("—", "«", "»", "…")},

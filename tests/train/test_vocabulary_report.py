@@ -8,7 +8,7 @@ from rich.console import Console
 
 from chat_app import tokenizer as tokenizers
 from trainer import tokens, vocabulary, vocabulary_report
-from trainer.recipe import Vocabulary
+from trainer.sections import Vocabulary
 
 
 def test_a_vocabulary_is_measured_on_held_out_text(prepared) -> None:

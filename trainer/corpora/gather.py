@@ -24,7 +24,7 @@ from trainer.errors import CorpusError
 from trainer.files import replacing
 from trainer.processes import in_order
 from trainer.progress import bar
-from trainer.recipe import Corpus, Source
+from trainer.sections import Corpus, Source
 
 
 def gather(corpus: Corpus, folder: Path, processes: int = 1) -> Report:

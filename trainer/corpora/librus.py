@@ -19,7 +19,7 @@ from trainer.corpora.documents import Document
 from trainer.corpora.encoding import decode
 from trainer.corpora.within_lines import hyphenation
 from trainer.errors import CorpusError
-from trainer.recipe import Librus
+from trainer.sections import Librus
 
 _START: Final = re.compile(r"<!-+\s*Собственно произведение\s*-*>")
 _END: Final = re.compile(r"<!-{20,}>|<!-+\s*Блок описания произведения \(слева внизу\)")

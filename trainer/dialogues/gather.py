@@ -19,7 +19,8 @@ from trainer.dialogues.report import Report
 from trainer.dialogues.sources import conversations
 from trainer.errors import CorpusError, StageError
 from trainer.files import replacing
-from trainer.recipe import Dialogues, Recipe
+from trainer.recipe import Recipe
+from trainer.sections import Dialogues
 from trainer.tokens import Counts, Tokens
 
 FOLDER: Final = "dialogues"

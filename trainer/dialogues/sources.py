@@ -13,7 +13,7 @@ from trainer.dialogues import exercises, intents, reading
 from trainer.dialogues.report import Report
 from trainer.dialogues.shapes import Conversation, Malformed, messages_of
 from trainer.errors import CorpusError
-from trainer.recipe import Dialogues, DialogueSource
+from trainer.sections import Dialogues, DialogueSource
 
 SMALLTALK: Final = Path(__file__).parent / "smalltalk"
 

@@ -15,7 +15,7 @@ from trainer.dialogues.report import Report
 from trainer.dialogues.shapes import Conversation, Malformed, messages_of
 from trainer.dialogues.sources import conversations
 from trainer.evaluate import measures
-from trainer.recipe import Dialogues, DialogueSource
+from trainer.sections import Dialogues, DialogueSource
 
 # A recipe's own seed and val_fraction decide only which whole dialogues are held out; these are the defaults.
 SETTINGS = Dialogues(sources={"smalltalk": DialogueSource(smalltalk=True)})

@@ -1,0 +1,229 @@
+"""The sections of a recipe: what each stage may be told, and what it takes for granted. Knows no file."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+
+from chat_app.config import Config, Mlp, Norm, Position
+from trainer.dialogues import exercises
+from trainer.errors import RecipeError
+
+
+class Section(BaseModel):
+    """A key that is not here is a mistake, never ignored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Mind(Section):
+    """What the card says of the mind, beside what is measured."""
+
+    title: str
+    description: str
+    author: str
+    licence: str
+    training_data: str
+    language: Literal["ru", "en"] = "ru"
+
+
+class Librus(Section):
+    """Works of lib.ru: `pages` are addresses of authors (ending in /) or of single works."""
+
+    pages: tuple[str, ...] = ()
+    contact: str = ""
+    """An e-mail or a web page: how the library's keeper reaches you. Every request carries it."""
+    delay: float = Field(default=1.0, ge=0.2)
+    """Seconds between two requests; robots.txt may ask for more."""
+    cache: str = "out/cache"
+    """Where fetched pages stay, so that none is asked for twice."""
+
+    @model_validator(mode="after")
+    def _polite(self) -> Librus:
+        if self.pages and len(self.contact) < 3:
+            raise ValueError("contact is empty: give an e-mail or a page under which the library's keeper reaches you")
+        return self
+
+
+class Source(Section):
+    """One kind of text. `text` are files or folders; the command line adds to them (`--text NAME=PATH`)."""
+
+    text: tuple[str, ...] = ()
+    librus: Librus = Librus()
+    generated_documents: int = Field(default=0, ge=0)
+    clean: bool | None = None
+    """Remove editors' notes and the like; if not given, from lib.ru's works but not from `text`."""
+    weight: PositiveFloat | None = None
+    """This source's share of every batch, beside the others' weights; if not given, its share of the tokens."""
+    cooldown_weight: PositiveFloat | None = None
+    """The same during the cooldown, when the best text teaches most; `weight` if not given."""
+
+
+class Corpus(Section):
+    """Where the text comes from, and how it is prepared."""
+
+    sources: dict[str, Source] = Field(min_length=1)
+    yo_to_e: bool = True
+    val_fraction: float = Field(default=0.1, gt=0, lt=1)
+    """Held out of every source, by whole documents."""
+    near_duplicates: float = Field(default=0.8, gt=0, le=1)
+    """Of two texts at least this alike (the share of runs of three words in common) one is kept; 1: only copies go."""
+    shared_with_held_out: float = Field(default=0.25, gt=0, le=1)
+    """A text to learn from goes when at least this share of its runs of six words is held out; 1: none goes."""
+    seed: int = 0
+
+    @model_validator(mode="after")
+    def _weighted(self) -> Corpus:
+        weighted = [name for name, source in self.sources.items() if source.weight]
+        if weighted and len(weighted) < len(self.sources):
+            missing = next(name for name in self.sources if name not in weighted)
+            raise ValueError(f"sources.{missing}.weight is missing: give a weight to every source or to none")
+        if not weighted and any(source.cooldown_weight for source in self.sources.values()):
+            raise ValueError("cooldown_weight needs a weight beside it, for every source")
+        return self
+
+
+class Vocabulary(Section):
+    """Characters, or SentencePiece BPE. `marks` are ids that no text can produce."""
+
+    kind: Literal["char", "bpe"]
+    marks: tuple[str, ...] = ()
+    min_count: PositiveInt = 1
+    """char: a character seen less often becomes the unknown one."""
+    vocab_size: PositiveInt = 8192
+    """bpe: pieces, marks and bytes included."""
+    user_symbols: tuple[str, ...] = ()
+    """bpe: strings that are always one piece."""
+    character_coverage: float = Field(default=1.0, gt=0, le=1)
+    split_digits: bool = True
+    sample_characters: PositiveInt = 50_000_000
+    """bpe: SentencePiece looks at no more than about so many characters, spread over the corpus, at 13 bytes each."""
+
+
+class Model(Section):
+    """The architecture; see chat_app/config.py. The vocabulary's size is not chosen here but found."""
+
+    n_layer: PositiveInt
+    n_head: PositiveInt
+    n_kv_head: PositiveInt
+    n_embd: PositiveInt
+    n_inner: PositiveInt
+    block_size: PositiveInt
+    position: Position = "learned"
+    norm: Norm = "layernorm"
+    mlp: Mlp = "gelu"
+    qk_norm: bool = False
+    bias: bool = False
+    tied: bool = True
+    norm_eps: PositiveFloat = 1e-5
+    rope_theta: PositiveFloat = 10000.0
+
+    def config(self, vocab_size: int) -> Config:
+        """The whole config, once the vocabulary is known."""
+        return Config(vocab_size=vocab_size, **self.model_dump())
+
+
+class Training(Section):
+    """How a stage learns. Sizes are in sequences, iterations and tokens; rates are peaks."""
+
+    optimizer: Literal["adamw", "muon"] = "adamw"
+    """muon: torch.optim.Muon for the layers' matrices, AdamW for embeddings and norms."""
+    lr: PositiveFloat = 1e-3
+    muon_lr: PositiveFloat = 0.02
+    min_lr_ratio: float = Field(default=0.1, ge=0, le=1)
+    schedule: Literal["cosine", "wsd"] = "cosine"
+    """cosine: nanoGPT's. wsd: warm-up, stable, then straight down over the last `cooldown`."""
+    warmup_iters: int = Field(default=100, ge=0)
+    max_iters: PositiveInt = 5000
+    lr_decay_iters: PositiveInt | None = None
+    """cosine: where the rate reaches its floor; `max_iters` if not given."""
+    cooldown: float = Field(default=0.4, gt=0, le=1)
+    batch_size: PositiveInt = 64
+    gradient_accumulation: PositiveInt = 1
+    beta1: float = Field(default=0.9, ge=0, lt=1)
+    beta2: float = Field(default=0.95, ge=0, lt=1)
+    weight_decay: float = Field(default=0.1, ge=0)
+    grad_clip: float = Field(default=1.0, ge=0)
+    early_block_size: PositiveInt | None = None
+    """wsd: shorter sequences before the cooldown, which learns in model.block_size; as many tokens an iteration."""
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    ema: float = Field(default=0.0, ge=0, lt=1)
+    """Decay of an exponential moving average of the weights; the better of the two is kept. 0: none."""
+    bf16: bool = True
+    """Multiply in bfloat16, several times faster than fp32 on GPUs and recent CPUs; weights stay fp32."""
+    compile: bool = True
+    """torch.compile: a minute's wait, then up to twice the speed. Without a C++ compiler it goes on without."""
+    eval_interval: PositiveInt = 250
+    eval_sequences: PositiveInt = 200
+    patience: PositiveInt | None = None
+    """End after so many evaluations without a better held-out loss."""
+    checkpoint_minutes: PositiveFloat = 5.0
+    sample_prompts: tuple[str, ...] = ("\n",)
+    """What the mind goes on from at every evaluation."""
+    sample_tokens: PositiveInt = 200
+    seed: int = 1337
+
+
+class DialogueSource(Section):
+    """One kind of conversation. `text` are files or folders; the command line adds to them (`--text NAME=PATH`)."""
+
+    text: tuple[str, ...] = ()
+    """JSONL or parquet rows; trainer/dialogues/shapes.py lists their shapes."""
+    smalltalk: bool = False
+    """The small talk that comes with the trainer."""
+    generated: dict[str, PositiveInt] = {}
+    """Exercises made by rule: kind -> how many."""
+    at_least: dict[str, float] = {}
+    """Only rows whose fields reach these values, as {overall_score = 6}."""
+    at_most: dict[str, float] = {}
+    """Only rows whose fields do not exceed these values, as {pii_leak = 0}."""
+    weight: PositiveFloat = 1.0
+    """This source's share of every batch, beside the others' weights."""
+
+    @model_validator(mode="after")
+    def _known(self) -> DialogueSource:
+        for kind in self.generated:
+            try:
+                exercises.check(kind)
+            except RecipeError as error:
+                raise ValueError(str(error).rstrip(".")) from error
+        return self
+
+
+class Dialogues(Section):
+    """What the mind learns to answer."""
+
+    sources: dict[str, DialogueSource] = Field(min_length=1)
+    system: str = ""
+    """System text put before conversations that have none."""
+    pairs_per_intent: PositiveInt = 24
+    """Of an intent's phrasings crossed with its replies at most about so many are learned, so that none dominates."""
+    chain: PositiveInt = 3
+    """Single exchanges are strung into conversations of one to so many."""
+    val_fraction: float = Field(default=0.02, gt=0, lt=1)
+    """Held out of conversations; intents hold out wordings instead."""
+    seed: int = 0
+
+
+class Sft(Training):
+    """Fine-tuning: the loss counts answers only, and some pretraining text against forgetting."""
+
+    text_weight: float = Field(default=0.0, ge=0)
+    """The share of pretraining text in every batch, beside the weights of the dialogues' sources."""
+
+
+class Export(Section):
+    """What the mind takes along besides its weights."""
+
+    golden_prompts: tuple[str, ...]
+    golden_tokens: PositiveInt = 32
+    temperature: PositiveFloat = 0.8
+    top_k: int = Field(default=0, ge=0)
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    min_p: float = Field(default=0.0, ge=0, lt=1)
+    repetition_penalty: PositiveFloat = 1.0
+    no_repeat_ngram: int = Field(default=0, ge=0)
+    max_tokens: PositiveInt = 400
+    greeting: str = ""
+    """The first thing the person reads; in the mind's language."""
