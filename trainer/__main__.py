@@ -247,7 +247,7 @@ def evaluate(
             cards = grid.search(opened, engine, questions, seed=seed, step=step)
         else:
             cards = [judge(opened, engine, questions, sampling=sampling, seed=seed, step=step)]
-    rich.print(table.ranking(cards) if search else "", *table.of(cards[0]), sep="\n")
+    rich.print(*[table.ranking(cards)] * search, *table.of(cards[0]), sep="\n")
     for path, write in ((out, command.write_json), (page, command.write_page)):
         if path:
             write(opened, cards[0], path, quick=quick or search)

@@ -7,6 +7,7 @@ from typing import Final
 from chat_app.language import Phrase
 
 TITLE: Final = Phrase("Табель", "Report card")
+ALTOGETHER: Final = Phrase("Все ответы вместе", "All answers together")
 QUICK: Final = Phrase("краткий: десятая часть вопросов", "quick: a tenth of the questions")
 SEED: Final = Phrase("зерно {seed}", "seed {seed}")
 METHOD: Final = Phrase(
@@ -38,13 +39,14 @@ RIGHT: Final = Phrase("Верно", "Right")
 INTERVAL: Final = Phrase("95 %", "95 %")
 ENDED: Final = Phrase("Закончил сам", "Ended by itself")
 LOOPS: Final = Phrase("Зацикленных на 100", "Loops in 100")
+LOOPS_SHARE: Final = Phrase("зацикленных на 100 ответов", "loops in 100 answers")
 ALL: Final = Phrase("Все", "All")
 ENDED_SHARE: Final = Phrase("ответов закончено самостоятельно", "of answers end by themselves")
 TOKENS: Final = Phrase("токенов в ответе", "tokens an answer")
 DISTINCT: Final = Phrase("разных пар слов", "distinct runs of two words")
 COPIED: Final = Phrase("цепочек из шести слов взято из обучения", "runs of six words stand in the training text")
 CYRILLIC: Final = Phrase("букв — кириллица", "of letters are Cyrillic")
-TALK: Final = Phrase("Что он отвечал", "What it said")
+TALK: Final = Phrase("Разговоры", "What was said")
 WANTED: Final = Phrase("ждали: {wanted}", "wanted: {wanted}")
 WRONG: Final = Phrase("неверно", "wrong")
 ENDLESS: Final = Phrase("не закончил", "did not end")

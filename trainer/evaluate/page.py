@@ -45,7 +45,8 @@ def _head(title: str, card: Card, quick: bool, language: str) -> str:
     s = card.sampling
     about = [
         f"temperature {s.temperature:g}", f"top_p {s.top_p:g}", f"min_p {s.min_p:g}",
-        f"repetition_penalty {s.repetition_penalty:g}", captions.SEED(language, seed=card.seed),
+        f"repetition_penalty {s.repetition_penalty:g}", f"no_repeat_ngram {s.no_repeat_ngram}",
+        captions.SEED(language, seed=card.seed),
     ]  # fmt: skip
     about += [captions.QUICK(language)] * quick
     return (
@@ -58,7 +59,7 @@ def _figures(card: Card, numbers: Numbers) -> str:
     language = numbers.language
     rows = {
         captions.ENDED_SHARE(language): numbers.percent(card.all.ended),
-        captions.LOOPS(language): numbers.decimal(card.all.loops_per_100, 1),
+        captions.LOOPS_SHARE(language): numbers.decimal(card.all.loops_per_100, 1),
         captions.TOKENS(language): numbers.decimal(card.tokens, 1),
         captions.DISTINCT(language): numbers.percent(card.distinct_2),
         captions.COPIED(language): numbers.percent(card.copied),
@@ -66,7 +67,7 @@ def _figures(card: Card, numbers: Numbers) -> str:
         **{captions.PARTS[part](language): numbers.decimal(bits, 3) for part, bits in card.bits_per_byte.items()},
     }
     inside = "".join(f"<div><dt>{caption}</dt><dd>{figure}</dd></div>" for caption, figure in rows.items())
-    return f'<h2>{captions.TITLE(language)}</h2><dl class="figures">{inside}</dl>'
+    return f'<h2>{captions.ALTOGETHER(language)}</h2><dl class="figures">{inside}</dl>'
 
 
 def _table(card: Card, numbers: Numbers) -> str:
