@@ -81,13 +81,15 @@ def smoke(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Measure the speed goals, as ratios in one run; `-- --text FILE` gives real lines, `-- --boxes` adds boxes.
 
-    `-- train` measures growing instead.
+    `-- train` measures growing instead, with `--text FILE...` the way from texts to token files, too.
     """
     session.install(*group("test-train"), *group("freeze"), "-e", ".[train]")
+    texts = [word for word in session.posargs if word not in ("train", "--text", "--boxes")]
     if "train" in session.posargs:
-        session.run("python", "-m", "tests.bench.report", _measured(session, "tests.bench.training"))
+        found = [_measured(session, "tests.bench.training")]
+        found += [_measured(session, "tests.bench.tokens", *texts)] if texts else []
+        session.run("python", "-m", "tests.bench.report", *found)
         return
-    texts = [word for word in session.posargs if word not in ("--text", "--boxes")]
     found = [_measured(session, "tests.bench.engine"), _measured(session, "tests.bench.tokenizer", *texts)]
     if "--boxes" in session.posargs:
         found += _sealed_and_timed(session)

@@ -41,4 +41,4 @@ def compile_errors() -> tuple[type[Exception], ...]:
 
 def out_of_memory(error: RuntimeError) -> bool:
     """Whether torch means that memory ran out: on the CPU it has no class of its own for that."""
-    return isinstance(error, torch.OutOfMemoryError) or "not enough memory" in str(error)
+    return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)

@@ -62,6 +62,18 @@ def rows(m: dict[str, Any]) -> list[tuple[str, str, str, bool]]:
         different = m["tokenizer_foreign_different"]
         row(f"SentencePiece models of others, {settings} settings: of {texts:,} texts each, those that differ",
             different, "{:.0f}", "0", holds=not different)  # fmt: skip
+    if "mill_characters" in m:
+        speed, stages = m["mill_tokens_characters_per_second"], ("corpus", "vocabulary", "tokens")
+        row(
+            f"tokenising, {m['mill_processes']} processes",
+            speed / 1e6,
+            "{:.1f} M characters/s",
+            "5",
+            holds=speed >= 5e6,
+        )
+        minutes = sum(m["mill_characters"] / m[f"mill_{stage}_characters_per_second"] for stage in stages) / 60
+        row(f"{m['mill_characters'] / 1e6:.0f} M characters from JSONL to token files", minutes, "{:.1f} min", "4",
+            holds=minutes < 4)  # fmt: skip
     if "train_ratio" in m:
         ratio, where = m["train_ratio"], f"{m['train_recipe']}, {m['train_device']}"
         row(f"training ({where}, {m['train_tokens_per_second']:,.0f} tokens/s): beside plain fp32 code", ratio,
