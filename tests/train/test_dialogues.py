@@ -12,11 +12,11 @@ from chat_app import tokenizer as tokenizers
 from chat_app.template import MARKS
 from chat_app.tokenizer import CONTROL, NORMAL, UNKNOWN, Pieces
 from trainer import recipe as recipes
-from trainer.dialogues import gather, intents, reading
+from trainer.dialogues import gather, intents
 from trainer.dialogues.packing import IGNORED, AnswerBatches, Packed
 from trainer.dialogues.report import Report
 from trainer.dialogues.shapes import Malformed, messages_of
-from trainer.dialogues.sources import SMALLTALK, conversations
+from trainer.dialogues.sources import conversations, smalltalk
 from trainer.errors import CorpusError, StageError
 from trainer.sections import Dialogues, DialogueSource
 from trainer.tokens import Counts, Tokens
@@ -101,7 +101,7 @@ def test_an_intent_with_many_phrasings_does_not_dominate() -> None:
 
 
 def test_the_small_talk_of_the_trainer_is_whole() -> None:
-    found = [row for _, row in reading.rows(SMALLTALK)]
+    found = [row for _, row in smalltalk()]
     assert sum("user" in row for row in found) == 4423
     assert sum("turns" in row for row in found) == 2189
     for row in found:
@@ -175,7 +175,7 @@ def test_filters_and_faults_are_counted_with_an_example(tmp_path, talk) -> None:
         "an empty turn": 1,
         "longer than the context": 1,
     }
-    assert report.sources["rated"].places["an empty turn"] == "rated.jsonl, line 201"
+    assert report.sources["rated"].places["an empty turn"] == f"Line 201 of {tmp_path / 'rated.jsonl'}"
     assert sum(map(len, report.sources["rated"].lengths.values())) == 40
     about = orjson.loads((tmp_path / "dialogues" / "dialogues.json").read_bytes())["report"]["rated"]
     assert about["dropped"]["pii_leak above 0"] == 40

@@ -63,6 +63,20 @@ def test_a_dialogue_becomes_lines_of_speech(tmp_path) -> None:
     assert [document.text for document in read(tmp_path / "talk.jsonl")] == ["— Кто там?\n— Почта."]
 
 
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"messages": [{"role": "user", "content": "Кто там?"}, {"role": "assistant", "content": "Почта."}]},
+        {"conversations": [{"from": "human", "value": "Кто там?"}, {"from": "gpt", "value": "Почта."}]},
+        {"conversation": [{"role": "user", "content": "Кто там?"}, {"role": "assistant", "content": "Почта."}]},
+    ],
+)
+def test_conversations_of_any_shape_are_texts_too(tmp_path, row) -> None:
+    (tmp_path / "talk.jsonl").write_bytes(orjson.dumps(row))
+    parquet.write_table(pa.Table.from_pylist([row | {"score": 9}]), tmp_path / "talk.parquet")
+    assert [document.text for document in read(tmp_path)] == ["— Кто там?\n— Почта."] * 2
+
+
 def test_a_table_is_read_with_the_columns_it_has(tmp_path) -> None:
     parquet.write_table(
         pa.table({"text": ["Да", None], "year": [1899, None], "url": ["x", "y"]}), tmp_path / "a.parquet"
@@ -94,7 +108,7 @@ def test_a_table_is_read_a_few_rows_at_a_time(tmp_path) -> None:
         ("a.jsonl", b'{"text": "ok"}\n{"tekst": 1}\n', "Line 2 of"),
         ("a.jsonl", b'{"text": "ok"}\n[1\n', "Line 2 of"),
         ("a.jsonl", b'{"text": "ok"}\n\n[1]\n', "Line 3 of"),
-        ("a.jsonl", b'{"text": null}\n', "Line 1 of"),
+        ("a.jsonl", b'{"text": 7}\n', "Line 1 of"),
         ("a.jsonl", b'{"turns": ["a", 2]}\n', "Line 1 of"),
         ("a.jsonl", '{"text": "Да"}'.encode("cp1251"), "Line 1 of"),
         ("a.parquet", b"not a table", "The table"),
@@ -114,7 +128,7 @@ def test_a_table_without_text_says_which_columns_it_has(tmp_path) -> None:
     with pytest.raises(CorpusError, match="no column text, only content, url: rename"):
         list(read(tmp_path))
     parquet.write_table(pa.table({"text": [1, 2]}), tmp_path / "a.parquet")
-    with pytest.raises(CorpusError, match="the text is of the type int"):
+    with pytest.raises(CorpusError, match=r"Row 1 of .*parquet is neither"):
         list(read(tmp_path))
 
 

@@ -1,37 +1,24 @@
-"""Documents, and the files they are read from: plain text, JSONL and parquet, packed or not, alone or in folders.
+"""Documents, and the files they are read from: plain text and rows, packed or not, alone or in folders.
 
 Reads one document at a time, however large the file; judges no text.
 """
 
 from __future__ import annotations
 
-import bz2
-import gzip
-import io
-import zlib
-from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Any, Final
 
-import orjson
-import zstandard
-
+from trainer import rows
 from trainer.corpora.encoding import decode
+from trainer.dialogues.shapes import LISTS, spoken
 from trainer.errors import CorpusError
+from trainer.rows import Watch
 
-PACKED: Final[dict[str, Callable[[IO[bytes]], Any]]] = {
-    ".bz2": bz2.open,
-    ".gz": gzip.open,
-    ".zst": lambda file: io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)),
-}
 SUFFIXES: Final = (".txt", ".jsonl", ".parquet")
 KINDS: Final = ".txt, .jsonl (plain, .bz2, .gz or .zst) or .parquet"
-_PARQUET_ROWS: Final = 32  # read at once; a row may be a novel
-
-Watch = Callable[[int], None]
-"""Told how many more bytes of the file have been read."""
+_COLUMNS: Final = ("text", *LISTS, "author", "title", "year")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +37,11 @@ def files(path: Path) -> list[Path]:
     if not path.exists():
         raise CorpusError(f"There is no text at {path}.")
     if path.is_dir():
-        found = sorted(file for file in path.rglob("*") if file.is_file() and _suffix(file) in SUFFIXES)
+        found = sorted(file for file in path.rglob("*") if file.is_file() and rows.suffix(file) in SUFFIXES)
         if not found:
             raise CorpusError(f"The folder {path} holds no file that is {KINDS}.")
         return found
-    if _suffix(path) not in SUFFIXES:
+    if rows.suffix(path) not in SUFFIXES:
         raise CorpusError(f"{path} is none of {KINDS}: convert it to one of them.")
     return [path]
 
@@ -62,78 +49,28 @@ def files(path: Path) -> list[Path]:
 def read(path: Path, watch: Watch = lambda done: None) -> Iterator[Document]:
     """Documents of a file, or of every file of a folder. CorpusError names the file, the line, and what to do."""
     for file in files(path):
-        try:
-            yield from _parquet(file, watch) if file.suffix == ".parquet" else _stream(file, watch)
-        except (OSError, EOFError, zlib.error, zstandard.ZstdError) as error:
-            raise CorpusError(
-                f"The text {file} cannot be read: {error}. Fetch or pack it again, or leave it out."
-            ) from error
+        if rows.suffix(file) == ".txt":
+            yield _text(file, watch)
+        else:
+            for where, row in rows.read(file, _COLUMNS, watch):
+                yield _document(where, row, file)
 
 
-def _suffix(path: Path) -> str:
-    return (path.with_suffix("") if path.suffix in PACKED else path).suffix
-
-
-def _stream(path: Path, watch: Watch) -> Iterator[Document]:
-    """Documents of a .txt or .jsonl file; `watch` hears of the bytes as they lie on the disk."""
-    seen = 0
-    with path.open("rb") as raw, PACKED.get(path.suffix, nullcontext)(raw) as unpacked:
-        for document in (_rows if _suffix(path) == ".jsonl" else _text)(path, unpacked):
-            watch(raw.tell() - seen)
-            seen = raw.tell()
-            yield document
-
-
-def _text(path: Path, file: IO[bytes]) -> Iterator[Document]:
-    text = decode(file.read())
+def _text(path: Path, watch: Watch) -> Document:
+    with rows.unpacked(path) as (raw, content):
+        text = decode(content.read())
+        watch(raw.tell())
     if "\0" in text:
         raise CorpusError(f"{path} is not a text, whatever its name says: leave it out.")
-    yield Document(text=text, source=path.name)
+    return Document(text=text, source=path.name)
 
 
-def _rows(path: Path, file: IO[bytes]) -> Iterator[Document]:
-    for number, line in enumerate(file, 1):
-        if line.strip():
-            yield _from_json(path, number, line.removeprefix(b"\xef\xbb\xbf"))
-
-
-def _from_json(path: Path, number: int, line: bytes) -> Document:
-    try:
-        row = orjson.loads(line)
-        return _document(row, _speech(row["turns"]) if "turns" in row else row["text"], path)
-    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
-        raise CorpusError(
-            f'Line {number} of {path} is neither {{"text": "…"}} nor {{"turns": ["…", …]}}: {error}. '
-            "Mend or remove the line."
-        ) from error
-
-
-def _parquet(path: Path, watch: Watch) -> Iterator[Document]:
-    """Documents of a parquet file, a few rows at a time."""
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    try:
-        with parquet.ParquetFile(path) as file:
-            names = file.schema_arrow.names
-            if "text" not in names:
-                raise CorpusError(
-                    f"{path} has no column text, only {', '.join(names)}: rename the column that holds the text."
-                )
-            columns = [name for name in ("text", "author", "title", "year") if name in names]
-            size, rows, done = path.stat().st_size, file.metadata.num_rows, 0
-            for batch in file.iter_batches(_PARQUET_ROWS, columns=columns, use_threads=False):
-                watch(size * (done + batch.num_rows) // rows - size * done // rows)
-                done += batch.num_rows
-                yield from (_document(row, row["text"] or "", path) for row in batch.to_pylist())
-    except (pa.ArrowException, TypeError) as error:
-        raise CorpusError(f"The table {path} cannot be read: {error}. Write it again, or leave it out.") from error
-
-
-def _document(row: dict[str, Any], text: Any, path: Path) -> Document:
-    """A row as a document; what it says beside the text may be missing. TypeError for a text that is none."""
-    if not isinstance(text, str):
-        raise TypeError(f"the text is of the type {type(text).__name__}")
+def _document(where: str, row: Any, path: Path) -> Document:
+    """A row as a document: a text, or a conversation as prose prints it; author, title and year may be missing."""
+    turns = spoken(row) if isinstance(row, dict) else None
+    text = "\n".join(f"— {turn.strip()}" for turn in turns) if turns else _text_of(row)
+    if text is None:
+        raise CorpusError(f'{where} is neither {{"text": "…"}} nor {{"turns": ["…", …]}}: mend or remove it.')
     year = row.get("year")
     return Document(
         text=text, source=path.name, author=str(row.get("author") or ""), title=str(row.get("title") or ""),
@@ -141,6 +78,9 @@ def _document(row: dict[str, Any], text: Any, path: Path) -> Document:
     )  # fmt: skip
 
 
-def _speech(turns: list[str]) -> str:
-    """A dialogue as Russian prose prints it: a line a turn, each after a dash."""
-    return "\n".join(f"— {turn.strip()}" for turn in turns)
+def _text_of(row: Any) -> str | None:
+    """Its text; a table has rows in which it is null."""
+    if not isinstance(row, dict) or "text" not in row:
+        return None
+    text = row["text"] or ""
+    return text if isinstance(text, str) else None

@@ -48,6 +48,15 @@ def messages_of(row: dict[str, Any]) -> list[Message]:
     return messages
 
 
+def spoken(row: dict[str, Any]) -> list[str] | None:
+    """What is said in a conversation of any shape, turn by turn, unjudged; None where the row holds none."""
+    name = next((name for name in LISTS if row.get(name)), None)
+    if name is None or not isinstance(row[name], list):
+        return None
+    turns = [turn.get("content", turn.get("value")) if isinstance(turn, dict) else turn for turn in row[name]]
+    return turns if all(isinstance(turn, str) for turn in turns) else None
+
+
 def _named(turn: Any) -> Message:
     if not isinstance(turn, dict):
         raise Malformed("a turn without a role")

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import random
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
 from chat_app.template import Message
-from trainer.dialogues import exercises, intents, reading
+from trainer import rows
+from trainer.corpora.documents import files
+from trainer.dialogues import exercises, intents
 from trainer.dialogues.report import Report
-from trainer.dialogues.shapes import Conversation, Malformed, messages_of
+from trainer.dialogues.shapes import LISTS, Conversation, Malformed, messages_of
 from trainer.errors import CorpusError
 from trainer.sections import Dialogues, DialogueSource
 
@@ -24,25 +27,34 @@ def conversations(name: str, settings: Dialogues, report: Report) -> Iterator[Co
     if not (source.text or source.smalltalk or source.generated):
         raise CorpusError(f"The source {name} names no conversations: give a file or a folder with --text {name}=PATH.")
     chance = random.Random(f"{settings.seed} {name}")
-    for text in source.text:
-        for where, row in reading.rows(Path(text).expanduser()):
+    columns = (*LISTS, *source.at_least, *source.at_most)
+    for file in itertools.chain.from_iterable(files(Path(text).expanduser()) for text in source.text):
+        for where, row in rows.read(file, columns):
             if reason := _refused(row, source):
                 report.drop(name, reason, where)
             else:
                 yield from _read(name, where, row, settings, report)
     if source.smalltalk:
-        rows = list(reading.rows(SMALLTALK))
-        for where, row in rows:
+        found = list(smalltalk())
+        for where, row in found:
             if "turns" in row:
                 yield from _read(name, where, row, settings, report)
-        crossed = intents.cross((row for _, row in rows if "user" in row), settings.pairs_per_intent)
+        crossed = intents.cross((row for _, row in found if "user" in row), settings.pairs_per_intent)
         yield from _chained((_exchange(*pair) for pair in crossed), settings.chain, chance)
     for kind, count in source.generated.items():
         yield from _chained(exercises.make(kind, count, settings.seed), settings.chain, chance)
 
 
-def _refused(row: dict[str, Any], source: DialogueSource) -> str:
+def smalltalk() -> Iterator[tuple[str, dict[str, Any]]]:
+    """(where, row) of the small talk that comes with the trainer: intents and dialogues."""
+    for file in sorted(SMALLTALK.glob("*.jsonl")):
+        yield from rows.read(file, ())
+
+
+def _refused(row: Any, source: DialogueSource) -> str:
     """Which filter of the recipe the row fails, or nothing. A row without the field fails."""
+    if not isinstance(row, dict):
+        return "no conversation"
     for field, least in source.at_least.items():
         if not _number(row.get(field)) >= least:
             return f"{field} below {least:g}"

@@ -14,9 +14,9 @@ from chat_app.engine import Engine
 from chat_app.mind import Mind
 from chat_app.model import logits_everywhere
 from chat_app.template import Message
-from trainer.dialogues import exercises, intents, reading
+from trainer.dialogues import exercises, intents
 from trainer.dialogues.shapes import Conversation
-from trainer.dialogues.sources import SMALLTALK
+from trainer.dialogues.sources import smalltalk
 
 # Part -> how many conversations: of taught intents, of intents held out whole, of several turns, made by rule.
 PARTS: Final = {"wordings": 200, "intents": 100, "dialogues": 40, "exercises": 100}
@@ -26,7 +26,7 @@ _DRAWN: Final = 200
 
 def held(talk: Sequence[Conversation], fraction: float = 1.0) -> dict[str, list[Conversation]]:
     """Part -> conversations that are held out, the same ones every time."""
-    known = {intents.wording(text) for _, row in reading.rows(SMALLTALK) if _is_whole(row) for text in row["user"]}
+    known = {intents.wording(text) for _, row in smalltalk() if _is_whole(row) for text in row["user"]}
     found: dict[str, list[Conversation]] = {part: [] for part in PARTS}
     for conversation in talk:
         if conversation.held:

@@ -9,7 +9,8 @@ from functools import partial
 from itertools import chain, islice, zip_longest
 from typing import Any, Final, TypeVar
 
-from trainer.dialogues import exercises, intents, reading
+from trainer import rows
+from trainer.dialogues import exercises, intents
 from trainer.dialogues.exercises import acquaintance, arithmetic, held_out
 from trainer.dialogues.exercises.task import Sign, Task
 from trainer.dialogues.sources import SMALLTALK
@@ -78,7 +79,7 @@ def of(taught: Taught, *, quick: bool = False) -> list[Probe]:
 
 def intents_of(names: Iterable[str]) -> list[Row]:
     """The intents of the small talk's files of these names."""
-    return [row for name in names for _, row in reading.rows(SMALLTALK / f"{name}.jsonl") if "user" in row]
+    return [row for name in names for _, row in rows.read(SMALLTALK / f"{name}.jsonl", ()) if "user" in row]
 
 
 def _different(probes: Iterable[Probe], questions: frozenset[str]) -> Iterator[Probe]:

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Final
 
 from chat_app.template import Message
+from trainer import rows
 from trainer.corpora import documents
-from trainer.dialogues import exercises, reading
+from trainer.dialogues import exercises
 from trainer.dialogues.intents import wording
 from trainer.dialogues.report import Report
-from trainer.dialogues.shapes import Conversation, Malformed, messages_of
+from trainer.dialogues.shapes import LISTS, Conversation, Malformed, messages_of
 from trainer.dialogues.sources import conversations
 from trainer.evaluate import measures
 from trainer.sections import Dialogues, DialogueSource
@@ -64,7 +65,7 @@ def _asked_in_exercises() -> Iterator[str]:
 
 def _messages(file: Path) -> list[Message]:
     found: list[Message] = []
-    for _, row in reading.rows(file):
+    for _, row in rows.read(file, LISTS):
         try:
             found += messages_of(row)
         except Malformed:
