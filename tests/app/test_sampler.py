@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat_app.errors import BadSetting
-from chat_app.sampler import CHATTING, SETTINGS, Sampler, Sampling
+from chat_app.sampler import CHATTING, SETTINGS, Sampler, Sampling, _largest
 
 DRAWS = 1500
 
@@ -215,3 +215,13 @@ def test_pairs_are_never_repeated_even_when_the_prompt_counts() -> None:
     written = [0, 1, 0]
     token = Sampler(Sampling(temperature=0, no_repeat_ngram=2)).pick(np.array([0, 9, 1], np.float32), written)
     assert (0, token) not in set(pairwise(written))
+
+
+@given(st.integers(1, 400), st.integers(1, 40_000), st.integers(0, 3), st.integers(0, 2**32 - 1))
+def test_the_likeliest_of_any_number_of_ids_are_those_of_a_whole_sort(count, size, levels, seed) -> None:
+    dice = np.random.default_rng(seed)
+    scores = dice.standard_normal(size).astype(np.float32)
+    if levels:  # many are equal
+        scores = np.round(scores * levels)
+    scores[dice.random(size) < 0.1] = -np.inf
+    assert np.array_equal(_largest(scores, count), (-scores).argsort(kind="stable")[:count])
