@@ -56,7 +56,7 @@ def ranking(cards: Sequence[Card]) -> Table:
     """Of a search, the best first."""
     caption = "score: the mean of all right shares, of answers that end, and of answers without a loop"
     table = Table(title="Sampling", title_justify="left", title_style="bold", caption=caption, caption_justify="left")
-    headings = ("score", "temperature", "top_p", "min_p", "penalty", "ended", "loops in 100", "right", "distinct-2")
+    headings = ("score", "temp.", "top_p", "min_p", "penalty", "right", "ended", "loops", "varied")
     for heading in headings:
         table.add_column(heading, justify="right")
     for card in cards:
@@ -64,7 +64,7 @@ def ranking(cards: Sequence[Card]) -> Table:
         rights = [group.right for group in card.groups.values() if group.right is not None]
         table.add_row(
             f"{card.score:.3f}", f"{s.temperature:g}", f"{s.top_p:g}", f"{s.min_p:g}", f"{s.repetition_penalty:g}",
-            f"{card.all.ended:.0%}", f"{card.all.loops_per_100:.1f}", f"{sum(rights) / max(1, len(rights)):.0%}",
+            f"{sum(rights) / max(1, len(rights)):.0%}", f"{card.all.ended:.0%}", f"{card.all.loops_per_100:.1f}",
             f"{card.distinct_2:.0%}",
         )  # fmt: skip
     return table
