@@ -97,6 +97,14 @@ class Chat:
     def _begin(self, conversation: Conversation) -> None:
         self.conversation, self.last, self._dropped, self._retries = conversation, None, 0, 0
 
+    def switch(self, mind: Mind) -> None:
+        """Talk with another mind from now on, in a conversation of its own. ConversationUnwritable: nothing is lost."""
+        self.conversation.rescue()
+        del self.engine  # first, or both minds' weights would stand in memory
+        self.mind, self.sampling = mind, mind.manners.sampling
+        self.engine = Engine(Weights.from_mind(mind))
+        self._begin(Conversation(self.folder, mind.sha256))
+
     def context(self) -> tuple[int, int]:
         """(tokens that the conversation takes now, tokens that the mind can hold)."""
         return len(self.engine.cache.ids), self.mind.config.block_size

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Final
 
 from chat_app import conversation, language
+from chat_app import mind as minds
 from chat_app.chat import Answer, Chat
-from chat_app.errors import BoxError, UnknownSetting
+from chat_app.errors import BoxError, MindError, UnknownSetting
 from chat_app.language import HELP
+from chat_app.mind import Mind
 from chat_app.sampler import SETTINGS
 
 
@@ -138,6 +140,30 @@ def _plain(value: object) -> str:
     return str(value)
 
 
+def _mind(chat: Chat, rest: str, lang: str) -> Outcome:
+    neighbours = minds.near(chat.mind.path)
+    if not rest:
+        lines = [_described(path, here=path.samefile(chat.mind.path)) for path in neighbours]
+        return Outcome("\n".join([language.MINDS(lang), *lines]))
+    path = next((path for path in neighbours if rest in (path.stem, path.name)), _path(rest))
+    chat.switch(minds.open_mind(path))
+    greeting = chat.mind.manners.greeting
+    return Outcome("\n".join([language.MIND_IS(lang, title=_title(chat.mind)), *([greeting] if greeting else [])]))
+
+
+def _described(path: Path, *, here: bool) -> str:
+    """A mind in a list, the present one with a star; what cannot be opened says so when it is chosen."""
+    try:
+        title = _title(minds.open_mind(path))
+    except MindError:
+        title = "?"
+    return f"{'*' if here else ' '} {path.name if path.suffix != '.mind' else path.stem}: {title}"
+
+
+def _title(mind: Mind) -> str:
+    return str(mind.card.get("title") or mind.path.stem)
+
+
 def _license(chat: Chat, rest: str, lang: str) -> Outcome:
     return Outcome(str(chat.mind.card.get("licence") or language.NO_LICENCE(lang)))
 
@@ -152,8 +178,8 @@ def _quit(chat: Chat, rest: str, lang: str) -> Outcome:
 
 COMMANDS: Final[dict[str, Callable[[Chat, str, str], Outcome]]] = {
     "help": _help, "retry": _retry, "undo": _undo, "reset": _reset, "set": _set, "system": _system, "save": _save,
-    "load": _load, "stats": _stats, "context": _context, "card": _card, "license": _license, "where": _where,
-    "quit": _quit,
+    "load": _load, "stats": _stats, "context": _context, "card": _card, "mind": _mind, "license": _license,
+    "where": _where, "quit": _quit,
 }  # fmt: skip
 
 

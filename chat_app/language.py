@@ -97,6 +97,8 @@ WHERE: Final = Phrase(
     "Conversation: {conversation}\nMind:         {mind}\nFolder:       {folder}",
 )
 CONTEXT: Final = Phrase("В памяти {used} токенов из {limit}.", "{used} of {limit} tokens are in memory.")
+MINDS: Final = Phrase("Разумы в этой папке (сменить: /mind ИМЯ):", "Minds in this folder (to change: /mind NAME):")
+MIND_IS: Final = Phrase("Теперь здесь {title}.", "{title} is here now.")
 NO_LICENCE: Final = Phrase("Условия не указаны.", "No terms are given.")
 PRESS_ENTER: Final = Phrase("Нажми Enter, чтобы закрыть окно.", "Press Enter to close the window.")
 LOGGED: Final = Phrase("Подробности: {path}", "Details: {path}")
@@ -118,6 +120,7 @@ HELP: Final[dict[str, Phrase]] = {
     "stats": Phrase("скорость последнего ответа", "speed of the last answer"),
     "context": Phrase("сколько памяти занято", "how much memory is taken"),
     "card": Phrase("кто этот разум и на чём вырос", "who this mind is and what it grew on"),
+    "mind": Phrase("[ИМЯ] другой разум из той же папки", "[NAME] another mind of the same folder"),
     "license": Phrase("условия использования", "terms of use"),
     "where": Phrase("где лежат файлы", "where the files are"),
     "quit": Phrase("выйти", "leave"),

@@ -24,6 +24,7 @@ from chat_app import template, tokenizer
 from chat_app.config import Config, tensor_shapes
 from chat_app.errors import (
     MindDamaged,
+    MindError,
     MindMisfit,
     MindMissing,
     MindTooNew,
@@ -36,6 +37,7 @@ from chat_app.tokenizer import Tokenizer
 
 FORMAT: Final = "mind/1"
 # Put together at run time, so that the program's own bytes inside a box never look like a trailer.
+BOX: Final = "mind-in-a-box"  # what the names of boxes begin with
 MAGIC: Final = bytes((0, *b"mind-in-a-box", 1, 255))
 TRAILER_SIZE: Final = 8 + len(MAGIC)
 LARGEST_HEADER: Final = 100_000_000  # safetensors' own limit
@@ -129,6 +131,18 @@ def locate(path: Path) -> tuple[int, int]:
     if found := _find_trailer(path):
         return found
     raise NoMindInside(path=path)
+
+
+def near(path: Path) -> list[Path]:
+    """The minds in the folder of `path`: every .mind, every box, and `path` itself; by name."""
+    found = {path, *path.parent.glob("*.mind")}
+    for other in path.parent.glob(f"{BOX}*"):
+        try:
+            locate(other)
+        except (MindError, OSError):  # an archive, a checksum, a folder
+            continue
+        found.add(other)
+    return sorted(found, key=lambda each: each.name)
 
 
 def _find_trailer(path: Path) -> tuple[int, int] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,11 +20,12 @@ from chat_app.errors import (
     BoxError,
     ConversationUnreadable,
     ConversationUnwritable,
+    MindError,
     NothingToRetry,
     UnknownSetting,
 )
 from chat_app.language import HELP
-from chat_app.mind import open_mind
+from chat_app.mind import MAGIC, open_mind
 from chat_app.sampler import SETTINGS
 
 
@@ -51,6 +53,55 @@ def test_help_names_every_command(chat: Chat, lang: str) -> None:
     assert HELP.keys() == COMMANDS.keys()
     text = run(chat, "/help", lang)
     assert all(f"/{name} " in text for name in COMMANDS)
+
+
+@pytest.fixture
+def two_minds(chatting: Path, continuing: Path, tmp_path: Path) -> Path:
+    """A folder with a mind that chats, a box that carries one that goes on, and what is neither."""
+    folder = tmp_path / "minds"
+    folder.mkdir()
+    shutil.copy(chatting, folder / "talker.mind")
+    mind = continuing.read_bytes()
+    (folder / "mind-in-a-box-linux-x86_64").write_bytes(b"\x7fELF" + mind + len(mind).to_bytes(8, "little") + MAGIC)
+    (folder / "mind-in-a-box-linux-x86_64.tar.gz").write_bytes(b"packed")
+    (folder / "mind-in-a-box-folder").mkdir()
+    (folder / "broken.mind").write_bytes(b"no mind")
+    return folder
+
+
+def test_mind_lists_the_minds_of_the_folder(two_minds: Path, home: Path, lang: str) -> None:
+    chat = Chat.with_mind(open_mind(two_minds / "talker.mind"), home)
+    lines = run(chat, "/mind", lang).split("\n")
+    assert [line[:2] + line[2:].partition(":")[0] for line in lines[1:]] == [
+        "  broken", "  mind-in-a-box-linux-x86_64", "* talker",
+    ]  # fmt: skip
+    assert str(chat.mind.card["title"]) in lines[3]
+
+
+@pytest.mark.parametrize("name", ["mind-in-a-box-linux-x86_64", "{folder}/mind-in-a-box-linux-x86_64"])
+def test_mind_changes_the_mind_and_keeps_what_was_said(two_minds: Path, home: Path, lang: str, name: str) -> None:
+    chat = Chat.with_mind(open_mind(two_minds / "talker.mind"), home)
+    "".join(chat.say("Привет"))
+    kept = chat.conversation.path
+    said = run(chat, f"/mind {name.format(folder=two_minds)}", lang)
+    assert str(chat.mind.card["title"]) in said
+    assert not chat.mind.can_chat
+    assert chat.sampling == chat.mind.manners.sampling
+    assert chat.conversation.path != kept
+    assert load(kept, "").turns[0].content == "Привет"
+    assert "".join(chat.say("да"))
+    run(chat, "/mind talker", lang)
+    assert chat.mind.can_chat
+    assert "".join(chat.say("Привет")) is not None
+
+
+def test_a_mind_that_cannot_be_opened_leaves_the_present_one(two_minds: Path, home: Path, lang: str) -> None:
+    chat = Chat.with_mind(open_mind(two_minds / "talker.mind"), home)
+    for name in ("broken", "nobody"):
+        with pytest.raises(MindError):
+            run(chat, f"/mind {name}", lang)
+    assert chat.mind.path.name == "talker.mind"
+    assert chat.engine.cache is not None
 
 
 @pytest.mark.parametrize(
