@@ -124,6 +124,17 @@ def test_known_answers_about_itself_fit_and_others_do_not() -> None:
     assert not identity.fits("Меня зовут Анна.", name)
 
 
+def test_taught_replies_about_itself_fit_and_few_others_do() -> None:
+    replies = {row["id"]: row["bot"] for row in probes.intents_of(["01-self-and-feelings"])}
+    others = [reply for row in probes.intents_of(["02-everyday", *probes.FACTS]) for reply in row["bot"]]
+    asked = {"hi hi-morning hi-bot": 0, "bye bye-see-you": 1, "id-name": 2, "id-human": 3, "id-live-where": 4}
+    asked |= {"id-internet": 5, "id-can": 6, "thanks thanks-big": 7}
+    for names, number in asked.items():
+        pattern = list(identity.PROBES)[number]
+        assert all(identity.fits(reply, pattern) for name in names.split() for reply in replies[name]), pattern
+        assert sum(identity.fits(reply, pattern) for reply in others) < 0.1 * len(others), pattern
+
+
 # --- key words -----------------------------------------------------------------------------------------------------
 
 
