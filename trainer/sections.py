@@ -50,6 +50,8 @@ class Source(Section):
     """One kind of text. `text` are files or folders; the command line adds to them (`--text NAME=PATH`)."""
 
     text: tuple[str, ...] = ()
+    hub: str = ""
+    """A dataset of the Hugging Face Hub, owner/name: fetched once, then read as `text`."""
     librus: Librus = Librus()
     generated_documents: int = Field(default=0, ge=0)
     clean: bool | None = None
@@ -170,6 +172,8 @@ class DialogueSource(Section):
 
     text: tuple[str, ...] = ()
     """JSONL or parquet rows; trainer/dialogues/shapes.py lists their shapes."""
+    hub: str = ""
+    """A dataset of the Hugging Face Hub, owner/name: fetched once, then read as `text`."""
     smalltalk: bool = False
     """The small talk that comes with the trainer."""
     generated: dict[str, PositiveInt] = {}

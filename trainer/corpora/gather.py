@@ -14,6 +14,7 @@ from pathlib import Path
 
 import rich
 
+from trainer import hub
 from trainer.corpora import cleaning, documents, generated, librus
 from trainer.corpora.documents import Document, Watch
 from trainer.corpora.preparing import Batch, Prepare, in_batches, prepared
@@ -87,7 +88,7 @@ def _size(corpus: Corpus) -> int:
     """Bytes of all files. CorpusError where a source names no text, or one that is not there."""
     files = list[Path]()
     for name, source in corpus.sources.items():
-        if not (source.text or source.librus.pages or source.generated_documents):
+        if not (source.text or source.hub or source.librus.pages or source.generated_documents):
             raise CorpusError(f"The source {name} names no text: give a file or a folder with --text {name}=PATH.")
         files += itertools.chain.from_iterable(documents.files(path) for path in _paths(source))
     return sum(file.stat().st_size for file in files)
@@ -105,7 +106,7 @@ def _read(corpus: Corpus, watch: Watch) -> Iterator[Batch]:
 
 
 def _paths(source: Source) -> list[Path]:
-    return [Path(name).expanduser() for name in source.text]
+    return [Path(name).expanduser() for name in source.text] + ([hub.fetch(source.hub)] if source.hub else [])
 
 
 def _split(rows: Rows, entries: list[Entry], corpus: Corpus) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from chat_app.template import Message
-from trainer import rows
+from trainer import hub, rows
 from trainer.corpora.documents import files
 from trainer.dialogues import exercises, intents
 from trainer.dialogues.report import Report
@@ -24,11 +24,12 @@ SMALLTALK: Final = Path(__file__).parent / "smalltalk"
 def conversations(name: str, settings: Dialogues, report: Report) -> Iterator[Conversation]:
     """Every usable conversation of the source `name`; `report` counts the others. CorpusError where it names none."""
     source = settings.sources[name]
-    if not (source.text or source.smalltalk or source.generated):
+    if not (source.text or source.hub or source.smalltalk or source.generated):
         raise CorpusError(f"The source {name} names no conversations: give a file or a folder with --text {name}=PATH.")
     chance = random.Random(f"{settings.seed} {name}")
     columns = (*LISTS, *source.at_least, *source.at_most)
-    for file in itertools.chain.from_iterable(files(Path(text).expanduser()) for text in source.text):
+    paths = [Path(text).expanduser() for text in source.text] + ([hub.fetch(source.hub)] if source.hub else [])
+    for file in itertools.chain.from_iterable(map(files, paths)):
         for where, row in rows.read(file, columns):
             if reason := _refused(row, source):
                 report.drop(name, reason, where)
