@@ -28,7 +28,8 @@ from trainer.ranks import Ranks
 from trainer.sections import Training
 from trainer.writing import write
 
-_FIXED = ("batch_size", "gradient_accumulation", "optimizer", "seed", "ema")  # changed, they break a resumption
+# Changed, they break a resumption.
+_FIXED = ("batch_size", "gradient_accumulation", "optimizer", "seed", "ema", "lora_rank")
 _PLAN_INTERVAL = 20  # iterations; a plan needs their speed, and the speed may change
 
 
@@ -43,16 +44,18 @@ class Run:
     """One run of a stage in its folder.
 
     `say` gets its lines; `minutes` are those it may take from now on; a mind that learns to `chat` answers the prompts
-    of its samples instead of going on from them.
+    of its samples instead of going on from them. `shipped` gives the weights that the best checkpoint keeps.
     """
 
     def __init__(
         self, settings: Training, folder: Path, model: Transformer, tokenizer: Tokenizer, batches: Batches,
         held_out: HeldOut, *, device: str, ranks: Ranks = Ranks(), minutes: float | None = None,  # noqa: B008
-        chat: bool = False, say: Callable[[str], None] = lambda line: None,
+        chat: bool = False, shipped: Callable[[torch.nn.Module], dict[str, Tensor]] = torch.nn.Module.state_dict,
+        say: Callable[[str], None] = lambda line: None,
     ) -> None:  # fmt: skip
         self.settings, self.folder, self.device, self.ranks = settings, folder, device, ranks
         self.tokenizer, self.batches, self.held_out, self.chat = tokenizer, batches, held_out, chat
+        self._shipped = shipped
         self.say = say if ranks.first else lambda line: None
         self.model = model.to(device)
         self.optimizers = optimizers.make(self.model, settings)
@@ -238,7 +241,7 @@ class Run:
             self.say(f"at iteration {state.iteration} it writes: {text}")
         if checkpoint.improves(loss, state.best_loss):
             state.best_loss, state.best_iteration = loss, state.iteration
-            self._checkpoint(better).save(self.folder / BEST)
+            self._checkpoint(self._shipped(better)).save(self.folder / BEST)
         self._evaluated, self._evaluated_at = time.monotonic(), state.iteration
 
     def losses(self, model: torch.nn.Module) -> dict[str, float]:
@@ -251,17 +254,17 @@ class Run:
 
     # Checkpoints
 
-    def _checkpoint(self, model: torch.nn.Module) -> Checkpoint:
+    def _checkpoint(self, weights: dict[str, Tensor]) -> Checkpoint:
         return Checkpoint(
             config=self.model.config.to_dict(), pieces=list(self.tokenizer.pieces.pieces),
-            settings=self.settings.model_dump(), state=self.state, model=model.state_dict(),
+            settings=self.settings.model_dump(), state=self.state, model=weights,
         )  # fmt: skip
 
     def save(self) -> None:
         """Write everything a resumption needs, in place of the last checkpoint."""
         if not self.ranks.first:
             return
-        whole = self._checkpoint(self.model)
+        whole = self._checkpoint(self.model.state_dict())
         whole.average = self.average.module.state_dict() if self.average is not None else None
         whole.optimizers = [optimizer.state_dict() for optimizer in self.optimizers]
         whole.save(self.folder / LAST)
@@ -272,7 +275,7 @@ class Run:
             return False
         found = checkpoint.load(self.folder / LAST, optimizers=True)
         now = self.settings.model_dump()
-        changed = [key for key in _FIXED if found.settings[key] != now[key]]
+        changed = [key for key in _FIXED if found.settings.get(key) != now.get(key)]
         if found.config != self.model.config.to_dict() or found.pieces != list(self.tokenizer.pieces.pieces):
             changed.append("model or vocabulary")
         if changed:

@@ -12,9 +12,10 @@ from trainer.sections import Training
 
 def make(model: Transformer, settings: Training) -> list[torch.optim.Optimizer]:
     """Matrices decay, gains and tables do not; Muon, where chosen, takes the layers' matrices only."""
-    matrices = [p for n, p in model.named_parameters() if p.dim() == 2 and n.startswith("h.")]
-    tables = [p for n, p in model.named_parameters() if p.dim() == 2 and not n.startswith("h.")]
-    gains = [p for p in model.parameters() if p.dim() < 2]
+    learning = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+    matrices = [p for name, p in learning if p.dim() == 2 and name.startswith("h.")]
+    tables = [p for name, p in learning if p.dim() == 2 and not name.startswith("h.")]
+    gains = [p for _, p in learning if p.dim() < 2]
     betas = (settings.beta1, settings.beta2)
     groups = [
         {"params": tables, "weight_decay": settings.weight_decay if settings.optimizer == "adamw" else 0.0},
@@ -22,7 +23,10 @@ def make(model: Transformer, settings: Training) -> list[torch.optim.Optimizer]:
     ]
     if settings.optimizer == "adamw":
         groups.append({"params": matrices, "weight_decay": settings.weight_decay})
-    optimizers: list[torch.optim.Optimizer] = [torch.optim.AdamW(groups, lr=settings.lr, betas=betas)]
+    groups = [group for group in groups if group["params"]]
+    optimizers: list[torch.optim.Optimizer] = [
+        torch.optim.AdamW(groups, lr=settings.lr, betas=betas, fused=next(model.parameters()).is_cuda)
+    ]
     if settings.optimizer == "muon":
         optimizers.append(torch.optim.Muon(matrices, lr=settings.muon_lr, weight_decay=settings.weight_decay))
     for optimizer in optimizers:

@@ -39,6 +39,8 @@ def prepare(
     config = recipe.model.config(len(pieces.pieces))
     torch.manual_seed(settings.seed)
     model = Transformer(config, settings.dropout)
+    if start is not None and not checkpoint.exists(folder / STAGE / checkpoint.LAST):
+        model.load_state_dict(weights_of(start, config, pieces))
     train = tokens.load(folder, "train")
     size = settings.batch_size * settings.gradient_accumulation
     run = Run(
@@ -47,8 +49,7 @@ def prepare(
         HeldOut(tokens.load(folder, "val"), settings.early_block_size or config.block_size, settings.eval_sequences),
         device=device, ranks=ranks, minutes=minutes, say=say,
     )  # fmt: skip
-    if not run.resume() and start is not None:
-        model.load_state_dict(weights_of(start, config, pieces), strict=True)
+    run.resume()
     return run
 
 

@@ -215,6 +215,14 @@ class Sft(Training):
 
     text_weight: float = Field(default=0.0, ge=0)
     """The share of pretraining text in every batch, beside the weights of the dialogues' sources."""
+    lora_rank: int = Field(default=0, ge=0)
+    """Learn adapters of this rank instead of all weights, for a mind too large to learn whole. 0: none. Wants peft."""
+
+    @model_validator(mode="after")
+    def _adapters(self) -> Sft:
+        if self.lora_rank and self.optimizer == "muon":
+            raise ValueError("muon is for whole matrices: adapters (lora_rank) want the optimizer adamw")
+        return self
 
 
 class Export(Section):

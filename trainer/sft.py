@@ -11,7 +11,7 @@ import torch
 
 from chat_app import tokenizer as tokenizer_module
 from chat_app.tokenizer import Pieces
-from trainer import checkpoint, pretrain, tokens
+from trainer import checkpoint, lora, pretrain, tokens
 from trainer.dialogues import gather
 from trainer.dialogues.packing import IGNORED, AnswerBatches, Packed
 from trainer.errors import StageError
@@ -64,6 +64,12 @@ def prepare(
     text = tokens.load(folder, "train") if settings.text_weight else None
     torch.manual_seed(settings.seed)
     model = Transformer(config, settings.dropout)
+    before = folder / pretrain.STAGE / checkpoint.BEST
+    start = start or (before if checkpoint.exists(before) else None)
+    if start is not None and not checkpoint.exists(folder / STAGE / checkpoint.LAST):
+        model.load_state_dict(pretrain.weights_of(start, config, pieces))
+    if settings.lora_rank:
+        lora.adapt(model, settings.lora_rank)
     run = Run(
         settings, folder / STAGE, model, tokenizer_module.from_dict(pieces.to_dict()),
         AnswerBatches(
@@ -72,9 +78,7 @@ def prepare(
         ),
         HeldOutAnswers(*gather.load(folder, "val"), config.block_size, settings.eval_sequences),
         device=device, ranks=ranks, minutes=minutes, chat=True, say=say,
+        shipped=lora.merged if settings.lora_rank else Transformer.state_dict,
     )  # fmt: skip
-    before = folder / pretrain.STAGE / checkpoint.BEST
-    start = start or (before if checkpoint.exists(before) else None)
-    if not run.resume() and start is not None:
-        model.load_state_dict(pretrain.weights_of(start, config, pieces))
+    run.resume()
     return run

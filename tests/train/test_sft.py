@@ -18,7 +18,8 @@ from trainer import recipe as recipes
 from trainer.__main__ import main
 from trainer.corpora import gather as corpus
 from trainer.dialogues import gather
-from trainer.errors import StageError
+from trainer.errors import RecipeError, StageError
+from trainer.model import Transformer
 
 SECTIONS = """
 [dialogues]
@@ -121,6 +122,51 @@ def test_a_resumed_run_equals_an_unbroken_one(folder, recipe, tmp_path) -> None:
         pass
     for name, tensor in whole.model.state_dict().items():
         assert torch.equal(tensor, second.model.state_dict()[name]), name
+
+
+@pytest.fixture
+def adapted(recipe):
+    """The recipe with adapters."""
+    settings = recipe.sft.model_copy(update={"lora_rank": 4, "optimizer": "adamw", "lr": 2e-2, "ema": 0.9})
+    return recipe.model_copy(update={"sft": settings})
+
+
+def test_adapters_alone_learn_and_are_merged_into_what_ships(folder, adapted) -> None:
+    run = run_in(folder, adapted)
+    learning = [name for name, p in run.model.named_parameters() if p.requires_grad]
+    assert learning
+    assert all(".lora_" in name or name == "wte.weight" for name in learning)
+    before = run.held_out.overall(run.losses(run.model))
+    for _ in run.go():
+        pass
+    assert run.state.best_loss < before - 2
+    base = checkpoint.load(folder / "pretrain" / "best").model
+    best = checkpoint.load(folder / "sft" / "best").model
+    assert best.keys() == base.keys()
+    assert torch.equal(best["ln_f.weight"], base["ln_f.weight"])
+    assert not torch.allclose(best["h.0.attn.c_q.weight"], base["h.0.attn.c_q.weight"])
+    plain = Transformer(run.model.config)
+    plain.load_state_dict(best)
+    better = run.average.module if run.state.curve[-1]["ema_val"] < run.state.curve[-1]["val"] else run.model
+    ids = torch.arange(1, 20)[None]
+    assert run.state.best_iteration == 60
+    assert torch.allclose(plain.eval()(ids), better.eval()(ids), atol=1e-4)
+    export.export(adapted, folder, vocabulary.load(folder), folder / "chat.mind")
+    assert selftest.run(open_mind(folder / "chat.mind"), Weights.from_mind(open_mind(folder / "chat.mind"))) < 2e-5
+
+
+def test_a_run_with_adapters_is_resumed_with_them(folder, adapted, recipe) -> None:
+    for iteration in run_in(folder, adapted).go():
+        if iteration == 3:
+            break
+    assert run_in(folder, adapted).state.iteration == 3
+    with pytest.raises(StageError, match="another optimizer, ema, lora_rank"):
+        run_in(folder, recipe)
+
+
+def test_adapters_want_adamw(chatty) -> None:
+    with pytest.raises(RecipeError, match=r"sft: .*adapters \(lora_rank\) want the optimizer adamw"):
+        recipes.load(chatty / "tiny-chat.toml", ("sft.lora_rank=4",))
 
 
 def test_the_mind_of_the_last_stage_chats_and_that_of_the_first_goes_on(folder, recipe) -> None:

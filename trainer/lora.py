@@ -1,0 +1,36 @@
+"""Low-rank adapters (Hu et al., arXiv 2106.09685), by peft: they learn for the layers and are merged at last."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from trainer.model import Transformer
+
+TARGETS = ["c_q", "c_k", "c_v", "c_proj", "c_gate", "c_fc"]  # every matrix of the layers
+_ADAPTER = "default"
+
+
+def adapt(model: Transformer, rank: int) -> None:
+    """Put adapters of that rank beside the layers' matrices of a model, in place.
+
+    Beside them only the table of pieces learns: the marks of a conversation are new to a pretrained mind.
+    """
+    import peft
+
+    peft.inject_adapter_in_model(peft.LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=TARGETS), model)
+    model.wte.weight.requires_grad_(True)
+
+
+@torch.no_grad()
+def merged(model: nn.Module) -> dict[str, Tensor]:
+    """The weights as if there had never been adapters: W + B A alpha / r, under the names of the plain model."""
+    from peft.tuners.lora import LoraLayer
+
+    adapted = {name: layer for name, layer in model.named_modules() if isinstance(layer, LoraLayer)}
+    weights = {name: tensor for name, tensor in model.state_dict().items() if ".lora_" not in name}
+    for name, layer in adapted.items():
+        weights[f"{name}.weight"] = weights.pop(f"{name}.base_layer.weight") + layer.get_delta_weight(_ADAPTER)
+        if f"{name}.base_layer.bias" in weights:
+            weights[f"{name}.bias"] = weights.pop(f"{name}.base_layer.bias")
+    return weights
