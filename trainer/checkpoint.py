@@ -34,6 +34,8 @@ class State:
     """Where the schedule ends: the recipe's `max_iters`, or fewer if they do not fit into the time given."""
     cooldown_start: int | None = None
     """The iteration in which the cooldown began, once it has."""
+    cooldown_from: tuple[int, float] | None = None
+    """The rate comes down straight from here: the iteration of the last plan, and what was left of the way down."""
     recent_loss: float | None = None
     best_loss: float | None = None
     best_iteration: int = 0

@@ -80,7 +80,7 @@ class Run:
         settings, state = self.settings, self.state
         self._seed(state.iteration)
         if state.cooldown_start is None and state.iteration >= self.cooldown_start:
-            state.cooldown_start = state.iteration
+            state.cooldown_start, state.cooldown_from = state.iteration, (state.iteration, 1.0)
         ids, targets = self.batches.batch(state.iteration, self.cooldown_start)
         counted = max(1, int((targets >= 0).sum()))  # of the whole batch, whoever computes it
         share = self.ranks.share(len(ids))
@@ -147,7 +147,7 @@ class Run:
 
     def rate_ratio(self, iteration: int) -> float:
         """The share of the peak rate at an iteration."""
-        return optimizers.rate_ratio(self.settings, iteration, self.state.max_iters, self.state.cooldown_start)
+        return optimizers.rate_ratio(self.settings, iteration, self.state.max_iters, self.state.cooldown_from)
 
     def go(self) -> Iterator[int]:
         """Run to the end of the schedule or of the time, or until `stop` is set, yielding each finished iteration.
@@ -202,6 +202,9 @@ class Run:
         now = time.monotonic()
         left = 60 * self._minutes - (now - self._started)
         fits = state.iteration + int(0.97 * left * done / (now - self._planned))
+        if state.cooldown_from is not None:  # from where the rate is now: it must not leap when the end moves
+            left_to_go = optimizers.cooldown_left(settings, state.iteration, state.max_iters, state.cooldown_from)
+            state.cooldown_from = state.iteration, left_to_go
         state.max_iters = self.ranks.agree([max(state.iteration + 1, min(settings.max_iters, fits))], self.device)[0]
         self._planned, self._planned_at = now, state.iteration
 

@@ -42,10 +42,10 @@ def set_rates(optimizers: list[torch.optim.Optimizer], ratio: float) -> None:
             group["lr"] = group["peak_lr"] * ratio
 
 
-def rate_ratio(settings: Training, iteration: int, max_iters: int, cooldown_start: int | None = None) -> float:
+def rate_ratio(settings: Training, iteration: int, max_iters: int, cooldown: tuple[int, float] | None = None) -> float:
     """The share of the peak rate at an iteration (counted from 0) of a run that ends at `max_iters`.
 
-    A cooldown may have begun elsewhere than now would be planned: at `cooldown_start`.
+    Where the end was moved during the `cooldown`, the rate comes down straight from this (iteration, what was left).
     """
     if iteration < settings.warmup_iters:
         return (iteration + 1) / (settings.warmup_iters + 1)
@@ -54,9 +54,15 @@ def rate_ratio(settings: Training, iteration: int, max_iters: int, cooldown_star
         end = settings.lr_decay_iters or max_iters
         done = min(1.0, (iteration - settings.warmup_iters) / max(1, end - settings.warmup_iters))
         return floor + 0.5 * (1 + math.cos(math.pi * done)) * (1 - floor)
-    start = planned_cooldown(settings, max_iters) if cooldown_start is None else cooldown_start
-    left = (max_iters - iteration) / max(1, max_iters - start)
-    return floor + min(1.0, left) * (1 - floor)
+    return floor + cooldown_left(settings, iteration, max_iters, cooldown) * (1 - floor)
+
+
+def cooldown_left(
+    settings: Training, iteration: int, max_iters: int, cooldown: tuple[int, float] | None = None
+) -> float:
+    """How much of the way down from the peak to the floor is still to go: 1 before the cooldown, 0 at `max_iters`."""
+    start, share = cooldown or (planned_cooldown(settings, max_iters), 1.0)
+    return min(1.0, share * (max_iters - iteration) / max(1, max_iters - start))
 
 
 def planned_cooldown(settings: Training, max_iters: int) -> int:

@@ -175,7 +175,7 @@ def test_a_time_budget_follows_a_speed_that_changes(folder, small, monkeypatch) 
     assert 450 < run.state.iteration == run.state.max_iters < 620
     assert now[0] <= 240
     falls = [later - earlier for earlier, later in itertools.pairwise(rates[10:])]
-    assert max(falls) < 0.2 * max(rates)  # no leap back up
+    assert max(falls) <= 0  # it never leaps back up
     assert rates[-1] < 0.05 * max(rates)
 
 
@@ -262,7 +262,7 @@ def test_the_rate_warms_up_and_comes_down() -> None:
     assert optimizers.rate_ratio(wsd, 600, 1000) == pytest.approx(1)
     assert optimizers.rate_ratio(wsd, 800, 1000) == pytest.approx(0.5)
     assert optimizers.rate_ratio(wsd, 999, 1000) == pytest.approx(0.0025)
-    assert optimizers.rate_ratio(wsd, 900, 1000, cooldown_start=800) == pytest.approx(0.5)
+    assert optimizers.rate_ratio(wsd, 900, 1000, (800, 0.6)) == pytest.approx(0.3)
 
 
 def test_gradients_accumulated_are_those_of_the_whole_batch(folder, small) -> None:
