@@ -20,6 +20,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from chat_app.tokenizer import Tokenizer
 from trainer import checkpoint, machine, optimizers
+from trainer.budget import Budget
 from trainer.checkpoint import BEST, LAST, Checkpoint, State
 from trainer.errors import StageError, first_line
 from trainer.held_out import HeldOut, bits_per_byte
@@ -30,7 +31,6 @@ from trainer.writing import write
 
 # Changed, they break a resumption.
 _FIXED = ("batch_size", "gradient_accumulation", "optimizer", "seed", "ema", "lora_rank")
-_PLAN_INTERVAL = 20  # iterations; a plan needs their speed, and the speed may change
 
 
 class Batches(Protocol):
@@ -71,7 +71,7 @@ class Run:
         )
         self.stop = False
         self._forward = torch.compile(self.model) if settings.compile else self.model
-        self._started, self._minutes = time.monotonic(), minutes
+        self._budget = Budget(minutes)
 
     # One iteration
 
@@ -157,7 +157,6 @@ class Run:
         settings, state = self.settings, self.state
         saved = started = self._evaluated = time.monotonic()
         self._evaluated_at = state.iteration
-        self._planned, self._planned_at = started, state.iteration + 1
         before = state.seconds
         try:
             while state.iteration < state.max_iters and not self._stopping():
@@ -178,35 +177,26 @@ class Run:
 
     def _stopping(self) -> bool:
         """Whether to end now; all processes must end after the same iteration."""
-        out_of_time = self._minutes is not None and time.monotonic() - self._started > 60 * self._minutes
         waited = self.state.iteration - self.state.best_iteration
         patience = self.settings.patience
         tired = patience is not None and bool(self.state.curve) and waited >= patience * self.settings.eval_interval
-        self.stop = bool(self.ranks.agree([self.stop or out_of_time or tired], self.device)[0])
+        self.stop = bool(self.ranks.agree([self.stop or self._budget.over or tired], self.device)[0])
         if self.stop and tired:
             self.say(f"The held-out loss has not improved for {waited} iterations: it ends here, and the best is kept.")
-        elif self.stop and out_of_time:
-            self.say(f"The {self._minutes:g} minutes are over: the same command goes on from here.")
+        elif self.stop and self._budget.over:
+            self.say(f"The {self._budget.minutes:g} minutes are over: the same command goes on from here.")
         return self.stop
 
     def _plan(self) -> None:
-        """Under a time budget, let the schedule end with the time, at the speed of the last iterations."""
+        """Let the schedule end with the time given; a cooldown that has begun goes on from where the rate is."""
         settings, state = self.settings, self.state
-        if self._minutes is None or settings.schedule != "wsd":
+        end = self._budget.end(state.iteration) if settings.schedule == "wsd" else None
+        if end is None:
             return
-        done = state.iteration - self._planned_at
-        if done == 0:  # the first iteration of all compiled, and tells nothing
-            self._planned = time.monotonic()
-        if done < _PLAN_INTERVAL:
-            return
-        now = time.monotonic()
-        left = 60 * self._minutes - (now - self._started)
-        fits = state.iteration + int(0.97 * left * done / (now - self._planned))
-        if state.cooldown_from is not None:  # from where the rate is now: it must not leap when the end moves
-            left_to_go = optimizers.cooldown_left(settings, state.iteration, state.max_iters, state.cooldown_from)
-            state.cooldown_from = state.iteration, left_to_go
-        state.max_iters = self.ranks.agree([max(state.iteration + 1, min(settings.max_iters, fits))], self.device)[0]
-        self._planned, self._planned_at = now, state.iteration
+        if state.cooldown_from is not None:
+            left = optimizers.cooldown_left(settings, state.iteration, state.max_iters, state.cooldown_from)
+            state.cooldown_from = state.iteration, left
+        state.max_iters = self.ranks.agree([min(settings.max_iters, end)], self.device)[0]
 
     # What happens at an evaluation
 
