@@ -21,10 +21,10 @@ class HeldOut:
         ends = np.cumsum([counts.tokens for counts in tokens.counts.values()]).tolist()
         self._starts = {}
         for (name, counts), end in zip(tokens.counts.items(), ends, strict=True):
-            share = None if sequences is None else max(1, round(sequences * counts.tokens / ends[-1]))
-            self._starts[name] = _spread(end - counts.tokens, end, min(block_size, counts.tokens - 1), share)
             if counts.tokens < 2:
                 raise StageError(f"The validation text of {name} is empty: give more text, or a larger val_fraction.")
+            share = None if sequences is None else max(1, round(sequences * counts.tokens / ends[-1]))
+            self._starts[name] = _spread(end - counts.tokens, end, min(block_size, counts.tokens - 1), share)
         self._block_size = block_size
 
     def losses(self, loss_of: Callable[[np.ndarray, np.ndarray], float], batch_size: int) -> dict[str, float]:
