@@ -19,7 +19,6 @@ from chat_app.sampler import LARGEST_SEED
 from chat_app.template import Message, render
 from chat_app.text import encodable
 from chat_app.tokenizer import Detokenizer
-from chat_app.weights import Weights
 
 _FULLEST: Final = 0.6  # of the context: dropping more than needed lets the next turns reuse the cache
 
@@ -28,7 +27,8 @@ class Chat:
     """One mind, one conversation, and how freely the mind speaks."""
 
     def __init__(self, mind: Mind, engine: Engine, folder: Path) -> None:
-        self.mind, self.engine, self.folder = mind, engine, folder
+        self.mind, self.folder = mind, folder
+        self._engine: Engine | None = engine
         self.sampling = mind.manners.sampling
         self.conversation = Conversation(folder, mind.sha256)
         self.last: Answer | None = None
@@ -37,8 +37,15 @@ class Chat:
 
     @classmethod
     def with_mind(cls, mind: Mind, folder: Path) -> Chat:
-        """Load the weights and be ready."""
-        return cls(mind, Engine(Weights.from_mind(mind)), folder)
+        """Load the weights and be ready. MindError where they cannot be loaded."""
+        return cls(mind, Engine.with_mind(mind), folder)
+
+    @property
+    def engine(self) -> Engine:
+        """The mind's engine; loaded anew after another mind could not take its place. MindError where that fails."""
+        if self._engine is None:
+            self._engine = Engine.with_mind(self.mind)
+        return self._engine
 
     @property
     def system(self) -> str:
@@ -98,11 +105,15 @@ class Chat:
         self.conversation, self.last, self._dropped, self._retries = conversation, None, 0, 0
 
     def switch(self, mind: Mind) -> None:
-        """Talk with another mind from now on, in a conversation of its own. ConversationUnwritable: nothing is lost."""
+        """Talk with another mind from now on, in a conversation of its own.
+
+        ConversationUnwritable where the present one would be lost, MindError where the other mind cannot be loaded:
+        then the present one goes on.
+        """
         self.conversation.rescue()
-        del self.engine  # first, or both minds' weights would stand in memory
+        self._engine = None  # first, or both minds' weights would stand in memory
+        self._engine = Engine.with_mind(mind)
         self.mind, self.sampling = mind, mind.manners.sampling
-        self.engine = Engine(Weights.from_mind(mind))
         self._begin(Conversation(self.folder, mind.sha256))
 
     def context(self) -> tuple[int, int]:
@@ -121,6 +132,7 @@ class Chat:
 
     def _prompt(self, turns: list[Message]) -> tuple[list[int], int, bool]:
         """(ids to answer, how many of them the repetition rules look back on, whether turns were just dropped)."""
+        _ = self.engine  # first: where it cannot be loaded anew, nothing is said
         return self._rendered(turns) if self.mind.can_chat else self._continued(turns)
 
     def _rendered(self, turns: list[Message]) -> tuple[list[int], int, bool]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -143,7 +144,7 @@ def _plain(value: object) -> str:
 def _mind(chat: Chat, rest: str, lang: str) -> Outcome:
     neighbours = minds.near(chat.mind.path)
     if not rest:
-        lines = [_described(path, here=path.samefile(chat.mind.path)) for path in neighbours]
+        lines = [_described(path, chat.mind) for path in neighbours]
         return Outcome("\n".join([language.MINDS(lang), *lines]))
     path = next((path for path in neighbours if rest in (path.stem, path.name)), _path(rest))
     chat.switch(minds.open_mind(path))
@@ -151,10 +152,11 @@ def _mind(chat: Chat, rest: str, lang: str) -> Outcome:
     return Outcome("\n".join([language.MIND_IS(lang, title=_title(chat.mind)), *([greeting] if greeting else [])]))
 
 
-def _described(path: Path, *, here: bool) -> str:
+def _described(path: Path, present: Mind) -> str:
     """A mind in a list, the present one with a star; what cannot be opened says so when it is chosen."""
+    here = os.path.realpath(path) == os.path.realpath(present.path)  # a link may lead nowhere, a file be moved
     try:
-        title = _title(minds.open_mind(path))
+        title = _title(present if here else minds.open_mind(path))
     except MindError:
         title = "?"
     return f"{'*' if here else ' '} {path.name if path.suffix != '.mind' else path.stem}: {title}"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from chat_app.blas import Threads
+from chat_app.errors import MindError, MindTooLarge, MindUnreadable
+from chat_app.mind import Mind
 from chat_app.model import BLOCK, Cache, forward
 from chat_app.sampler import Sampler, Sampling
 from chat_app.weights import Weights
@@ -15,6 +18,7 @@ from chat_app.weights import Weights
 import numpy as np  # isort: skip
 
 Finish = Literal["stop", "length", "context", "cancelled"]
+_NO_MEMORY: Final = (8, 1455)  # Windows' ERROR_NOT_ENOUGH_MEMORY and ERROR_COMMITMENT_LIMIT
 _KEPT_ON_SLIDE: Final = 0.5  # of the context, when a continuation outgrows it
 
 
@@ -58,6 +62,21 @@ class Engine:
         self.config = weights.config
         self.cache = Cache(weights.config)
         self.threads = Threads(weights.h[0].c_up)
+
+    @classmethod
+    def with_mind(cls, mind: Mind) -> Engine:
+        """Load the weights. MindError where the file cannot be read any more, or memory does not hold them."""
+        try:
+            return cls(Weights.from_mind(mind))
+        except MindError as error:
+            problem = error.with_traceback(None)  # or its frames would keep what was loaded by then
+        except MemoryError:
+            problem = MindTooLarge(path=mind.path)
+        except OSError as error:
+            full = error.errno == errno.ENOMEM or getattr(error, "winerror", None) in _NO_MEMORY
+            reason = error.strerror or error
+            problem = MindTooLarge(path=mind.path) if full else MindUnreadable(path=mind.path, reason=reason)
+        raise problem
 
     def warm_up(self) -> None:
         """Touch every weight once, so that the first token does not pay for the first visit, and know its time."""

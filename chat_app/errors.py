@@ -87,6 +87,11 @@ class MindMisfit(MindError):
     ru = "Разум {path} не сходится сам с собой: {reason}. Он неверно выгружен, спроси автора."
 
 
+class MindTooLarge(MindError):
+    en = "There is not enough memory for the mind {path}. Close other programs, or choose a smaller mind."
+    ru = "На разум {path} не хватает памяти. Закрой другие программы или выбери разум поменьше."
+
+
 class SelftestFailed(MindError):
     en = "The selftest failed: {reason}. This machine computes something else than the mind's maker saw."
     ru = "Самопроверка не прошла: {reason}. Эта машина считает не то, что видел автор разума."

@@ -183,14 +183,14 @@ class _Filler(threading.Thread):
         self.error: Exception | None = None
 
     def run(self) -> None:
-        half = np.empty(_CHUNK, np.int16)
-        raw = half.data.cast("B")
         try:
+            half = np.empty(_CHUNK, np.int16)
+            raw = half.data.cast("B")
             with self.mind.path.open("rb", buffering=0) as file:
                 for offset, place, count in self.jobs:
                     file.seek(offset)
                     if file.readinto(raw[: 2 * count]) != 2 * count:
                         raise MindTruncated(path=self.mind.path, expected=offset + 2 * count, actual=offset)
                     widen(half[:count], self.arena[place : place + count])
-        except (OSError, MindTruncated) as error:
+        except (OSError, MemoryError, MindTruncated) as error:
             self.error = error

@@ -12,7 +12,7 @@ import pytest
 
 from chat_app.awakening import Awakening
 from chat_app.chat import Answer, Chat
-from chat_app.errors import MessageTooLong, MindMissing, NothingToRetry
+from chat_app.errors import MessageTooLong, MindMissing, MindTooLarge, NothingToRetry
 from chat_app.mind import open_mind
 from chat_app.template import MARKS
 from chat_app.tokenizer import UNREADABLE
@@ -323,8 +323,8 @@ def test_weights_that_cannot_be_read_are_told_after_the_greeting(
     def broken(*_: object) -> Iterator[None]:
         raise MemoryError("no room")
 
-    monkeypatch.setattr("chat_app.chat.Weights.from_mind", broken)
+    monkeypatch.setattr("chat_app.engine.Weights.from_mind", broken)
     awakening = Awakening(chatting)
     assert awakening.mind().manners.greeting
-    with pytest.raises(MemoryError):
+    with pytest.raises(MindTooLarge):
         awakening.chat()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -21,12 +22,15 @@ from chat_app.errors import (
     ConversationUnreadable,
     ConversationUnwritable,
     MindError,
+    MindTooLarge,
+    MindTruncated,
     NothingToRetry,
     UnknownSetting,
 )
 from chat_app.language import HELP
 from chat_app.mind import MAGIC, open_mind
 from chat_app.sampler import SETTINGS
+from chat_app.weights import Weights
 
 
 @pytest.fixture(params=["ru", "en"])
@@ -92,7 +96,57 @@ def test_mind_changes_the_mind_and_keeps_what_was_said(two_minds: Path, home: Pa
     assert "".join(chat.say("да"))
     run(chat, "/mind talker", lang)
     assert chat.mind.can_chat
-    assert "".join(chat.say("Привет")) is not None
+    assert "".join(chat.say("Привет")) == minds.ANSWER_TEXT
+
+
+def test_minds_are_listed_beside_a_link_to_nowhere_and_after_the_present_one_was_moved(
+    two_minds: Path, home: Path, lang: str
+) -> None:
+    chat = Chat.with_mind(open_mind(two_minds / "talker.mind"), home)
+    try:
+        (two_minds / "link.mind").symlink_to(two_minds / "gone.mind")
+    except OSError:
+        pytest.skip("links are not allowed here")
+    (two_minds / "talker.mind").rename(two_minds / "moved.mind")
+    lines = run(chat, "/mind", lang).split("\n")
+    assert "  link: ?" in lines
+    assert [line for line in lines if line.startswith("*")] == [f"* talker: {chat.mind.card['title']}"]
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [MemoryError(), OSError(errno.ENOMEM, "Cannot allocate memory"), OSError(errno.EIO, "Input/output error"),
+     MindTruncated(path="a.mind", expected=2, actual=1)],
+    ids=["memory", "no pages", "disk", "truncated"],
+)  # fmt: skip
+def test_a_mind_that_cannot_be_loaded_leaves_the_present_one_talking(
+    two_minds: Path, home: Path, lang: str, problem: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chat = Chat.with_mind(open_mind(two_minds / "talker.mind"), home)
+    chat.sampling = replace(chat.sampling, max_tokens=7)
+    "".join(chat.say("Привет"))
+    with monkeypatch.context() as patch:
+        patch.setattr(Weights, "from_mind", lambda mind: _fail(problem))
+        with pytest.raises(MindError) as caught:
+            run(chat, "/mind mind-in-a-box-linux-x86_64", lang)
+        assert caught.value.sentence(lang)
+        with pytest.raises(MindError):  # nor can the present one, for now
+            chat.say("Ты тут?")
+    assert (chat.mind.path.name, chat.sampling.max_tokens) == ("talker.mind", 7)
+    assert "".join(chat.say("Ты тут?")) == minds.ANSWER_TEXT
+    assert [turn.content for turn in chat.conversation.turns][::2] == ["Привет", "Ты тут?"]
+
+
+def _fail(problem: Exception) -> Weights:
+    raise problem
+
+
+def test_memory_that_does_not_hold_a_mind_is_a_sentence(
+    two_minds: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Weights, "from_mind", lambda mind: _fail(MemoryError()))
+    with pytest.raises(MindTooLarge, match="not enough memory for the mind"):
+        Chat.with_mind(open_mind(two_minds / "talker.mind"), home)
 
 
 def test_a_mind_that_cannot_be_opened_leaves_the_present_one(two_minds: Path, home: Path, lang: str) -> None:
@@ -101,7 +155,7 @@ def test_a_mind_that_cannot_be_opened_leaves_the_present_one(two_minds: Path, ho
         with pytest.raises(MindError):
             run(chat, f"/mind {name}", lang)
     assert chat.mind.path.name == "talker.mind"
-    assert chat.engine.cache is not None
+    assert "".join(chat.say("Привет")) == minds.ANSWER_TEXT
 
 
 @pytest.mark.parametrize(

@@ -254,6 +254,6 @@ def test_weights_that_cannot_be_read_end_it_at_the_first_line(
     def cut(*_: object) -> None:
         raise MindTruncated(path="a.mind", expected=2, actual=1)
 
-    monkeypatch.setattr("chat_app.chat.Weights.from_mind", cut)
+    monkeypatch.setattr("chat_app.engine.Weights.from_mind", cut)
     with pytest.raises(MindTruncated):
         talk(chatting, f"a\r{END}")
