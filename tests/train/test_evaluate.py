@@ -335,6 +335,12 @@ def test_a_mind_that_only_goes_on_has_no_card(tmp_path) -> None:
         command.opened(minds.random_mind(tmp_path / "a.mind"))
 
 
+def test_a_question_that_a_small_context_does_not_hold_is_a_sentence(tmp_path, short) -> None:
+    mind, engine = command.opened(minds.scripted_mind(tmp_path / "a.mind", block_size=16))
+    with pytest.raises(StageError, match=r"takes \d+ tokens, and this mind holds 12 beside its answer"):
+        card.judge(mind, engine, short, sampling=mind.manners.sampling)
+
+
 def test_a_missing_mind_is_a_sentence(tmp_path) -> None:
     with pytest.raises(StageError, match="There is no mind"):
         command.opened(tmp_path / "no.mind")

@@ -12,6 +12,7 @@ from chat_app.config import tensor_shapes
 from chat_app.engine import Engine
 from chat_app.mind import open_mind
 from chat_app.model import logits_everywhere
+from chat_app.pieces import NORMAL, Pieces
 from chat_app.weights import Weights
 from trainer import figures
 from trainer.__main__ import app, main
@@ -241,7 +242,7 @@ def test_the_cache_that_branches_share_changes_no_distribution(babbling) -> None
     weights = Weights.from_mind(mind)
     ids = experiment.prompt_ids(mind, "Дом")
     finding = experiment.probe(mind, Engine(weights), "Дом", Settings(samples=12, tokens=6, temperature=1.0))
-    never = sorted({mind.tokenizer.unk_id, *mind.tokenizer.control.values()} - set(mind.manners.stop_ids))
+    never = sorted(mind.tokenizer.silent - set(mind.manners.stop_ids))
     for path in tree.paths(finding.root):
         written = [node.token for node in path.nodes]
         everywhere = logits_everywhere(weights, ids + written)[len(ids) - 1 :]
@@ -254,6 +255,21 @@ def test_a_mind_that_chats_is_asked_and_may_end(chatting) -> None:
     finding = probed(chatting, "Привет", temperature=0)
     assert set(finding.texts) == {minds.ANSWER_TEXT}
     assert tree.modal(finding.root).count == finding.root.count == 100
+
+
+def test_a_mind_without_an_unknown_piece_is_probed(tmp_path) -> None:
+    pieces = Pieces(kind="char", pieces=tuple(minds.ALPHABET), types=(NORMAL,) * len(minds.ALPHABET))
+    finding = probed(minds.random_mind(tmp_path / "a.mind", pieces), "Дом", samples=5)
+    assert {len(text) for text in finding.texts} == {30}
+
+
+def test_weights_that_cannot_be_loaded_are_a_sentence(forked, tmp_path, monkeypatch) -> None:
+    def broken(mind):
+        raise MemoryError
+
+    monkeypatch.setattr(Weights, "from_mind", broken)
+    with pytest.raises(StageError, match="not enough memory for the mind"):
+        command.make(open_mind(forked), ["."], Settings(), tmp_path)
 
 
 def test_a_prompt_that_does_not_fit_is_a_sentence(forked) -> None:

@@ -9,8 +9,10 @@ from tempfile import TemporaryDirectory
 
 from chat_app.chat import Chat
 from chat_app.engine import Engine
+from chat_app.errors import MessageTooLong
 from chat_app.mind import Mind
 from chat_app.sampler import Sampling
+from trainer.errors import StageError
 from trainer.evaluate import measures
 from trainer.evaluate.probes import Probe
 
@@ -36,7 +38,10 @@ class Asked:
 def ask(
     mind: Mind, engine: Engine, probes: Sequence[Probe], sampling: Sampling, seed: int, step: Callable[[], None]
 ) -> list[Asked]:
-    """Every probe's answers. The number of the probe and `seed` decide the dice; `step` is called after each."""
+    """Every probe's answers. The number of the probe and `seed` decide the dice; `step` is called after each.
+
+    StageError where the mind cannot hold a question.
+    """
     found = []
     with TemporaryDirectory() as folder:
         for number, probe in enumerate(probes):
@@ -49,7 +54,13 @@ def _ask(chat: Chat, probe: Probe, sampling: Sampling) -> Asked:
     chat.sampling = sampling
     texts = []
     for line in probe.lines:
-        answer = chat.say(line)
+        try:
+            answer = chat.say(line)
+        except MessageTooLong as error:
+            raise StageError(
+                f"With the system text the question “{line}” takes {error.details['tokens']} tokens, and this mind "
+                f"holds {error.details['limit']} beside its answer: a report card is for minds with a longer context."
+            ) from error
         for _ in answer:
             pass
         texts.append(answer.text.strip())

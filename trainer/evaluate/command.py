@@ -9,7 +9,6 @@ import orjson
 from chat_app.engine import Engine
 from chat_app.errors import BoxError
 from chat_app.mind import Mind, open_mind
-from chat_app.weights import Weights
 from trainer.errors import StageError
 from trainer.evaluate import page
 from trainer.evaluate.card import Card
@@ -20,7 +19,7 @@ def opened(path: Path) -> tuple[Mind, Engine]:
     """The mind at `path`, ready to answer. StageError where there is none, or one that does not answer."""
     try:
         mind = open_mind(path)
-        engine = Engine(Weights.from_mind(mind))
+        engine = Engine.with_mind(mind)
     except BoxError as error:
         raise StageError(f"{error.sentence('en')} `trainer export` makes one of a grown recipe.") from error
     if not mind.can_chat:

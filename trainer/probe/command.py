@@ -11,7 +11,6 @@ import orjson
 from chat_app.engine import Engine
 from chat_app.errors import BoxError
 from chat_app.mind import Mind, open_mind
-from chat_app.weights import Weights
 from trainer import figures
 from trainer.errors import StageError
 from trainer.files import replacing
@@ -28,8 +27,11 @@ def opened(path: Path) -> Mind:
 
 
 def make(mind: Mind, prompts: Sequence[str], settings: Settings, folder: Path) -> tuple[list[Finding], list[Path]]:
-    """Probe every prompt; (what was found, the files written into `folder`)."""
-    engine = Engine(Weights.from_mind(mind))
+    """Probe every prompt; (what was found, the files written into `folder`). StageError where that cannot be done."""
+    try:
+        engine = Engine.with_mind(mind)
+    except BoxError as error:
+        raise StageError(error.sentence("en")) from error
     findings = [experiment.probe(mind, engine, prompt, settings) for prompt in prompts]
     about = folder / "probe.json"
     with replacing(about) as file:

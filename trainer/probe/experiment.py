@@ -111,7 +111,7 @@ def probe(mind: Mind, engine: Engine, prompt: str, settings: Settings) -> Findin
     root = tree.grow(
         lambda so_far: _logits(engine, so_far), ids, count=settings.samples, tokens=settings.tokens,
         temperature=settings.temperature, dice=dice, stop_ids=mind.manners.stop_ids,
-        never=sorted({tokenizer.unk_id, *tokenizer.control.values()} - set(mind.manners.stop_ids)),
+        never=sorted(tokenizer.silent - set(mind.manners.stop_ids)),
     )  # fmt: skip
     paths = [path for path in tree.paths(root) for _ in range(path.count)]
     written = [[node.token for node in path.nodes] for path in paths]
