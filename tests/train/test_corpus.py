@@ -55,6 +55,46 @@ def test_one_work_is_split_at_a_paragraph_and_nothing_is_lost(tmp_path) -> None:
     assert 15 <= val.count("Абзац") <= 25
 
 
+def write_texts(path: Path, *texts: str) -> Path:
+    path.write_bytes(b"\n".join(orjson.dumps({"text": text}) for text in texts))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("text", "end"),
+    [
+        ("Заголовок\n" + "слово " * 1000 + "конец", "слово "),  # the only line end is far away
+        ("\n" + "а" * 5000, "а"),
+        ("слово " * 500 + "слово\n" + "слово " * 500, "слово "),
+    ],
+)
+def test_one_work_with_few_line_ends_is_cut_near_the_place(tmp_path, text, end) -> None:
+    (tmp_path / "one.txt").write_text(text, "utf-8")
+    parts = gather(tmp_path / "out", tmp_path / "one.txt", val_fraction=0.1)
+    train, val = parts["train"][0]["text"], parts["val"][0]["text"]
+    assert train + val == text.strip()
+    assert train.endswith(end)
+    assert 0.1 <= len(val) / len(text.strip()) < 0.121
+
+
+def test_a_long_work_among_short_ones_is_never_held_out_whole(tmp_path) -> None:
+    texts = ["длинная " * 1000, "раз " * 50, "два " * 50, "три " * 50]
+    path = write_texts(tmp_path / "works.jsonl", *texts)
+    for seed in range(8):
+        parts = gather(tmp_path / "out", path, val_fraction=0.1, seed=seed)
+        learned, held = (sum(len(row["text"]) for row in parts[part]) for part in ("train", "val"))
+        assert 0 < held < 0.1 * (learned + held)
+
+
+def test_works_all_longer_than_the_share_lose_the_end_of_the_largest(tmp_path) -> None:
+    texts = [f"номер{i} " * 500 for i in range(4)] + ["большой " * 600]
+    parts = gather(tmp_path / "out", write_texts(tmp_path / "works.jsonl", *texts), val_fraction=0.1)
+    assert len(parts["train"]) == 5
+    (held,) = parts["val"]
+    assert set(held["text"].split()) == {"большой"}
+    assert len(held["text"]) == pytest.approx(sum(map(len, texts)) * 0.1, rel=0.05)
+
+
 def test_several_works_are_split_by_work(tmp_path) -> None:
     rows = [{"text": f"Рассказ {i}. " + "Слова " * 50, "author": "Я"} for i in range(20)]
     (tmp_path / "many.jsonl").write_bytes(b"\n".join(map(orjson.dumps, rows)))

@@ -167,7 +167,7 @@ def test_near_copies_go_across_sources_and_the_held_out_split_stays(tmp_path) ->
 
 
 def test_a_source_that_only_repeats_what_is_held_out_is_a_sentence(tmp_path) -> None:
-    copies = [story(1) + f" {i}" for i in range(4)]
+    copies = [story(1) + f" {i}" for i in range(8)]
     corpus = Corpus(sources={"works": write(tmp_path / "a.jsonl", copies)}, val_fraction=0.2)
     with pytest.raises(CorpusError, match="Nothing is left of works: its texts repeat"):
         gather(corpus, tmp_path)

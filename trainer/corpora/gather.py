@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Final
 
 import rich
 
@@ -27,12 +28,15 @@ from trainer.processes import in_order
 from trainer.progress import bar
 from trainer.sections import Corpus, Source
 
+_LEEWAY: Final = 0.02  # of a text, before the place where it is to be cut
+
 
 def gather(corpus: Corpus, folder: Path, processes: int = 1) -> Report:
     """Write train.jsonl and val.jsonl of normalised, distinct documents, source by source, and corpus.json.
 
-    A source of several documents is split by document, a single one by place: its end is held out. A few batches of
-    documents are in memory, however large the corpus: their rows wait in a file until all of them are known.
+    A source is split by document, or by place where each is longer than what is to be held out: then the end of the
+    largest, or of the only one, is. A few batches of documents are in memory, however large the corpus: their rows wait
+    in a file until all of them are known.
     """
     started = time.perf_counter()
     folder.mkdir(parents=True, exist_ok=True)
@@ -110,36 +114,49 @@ def _paths(source: Source) -> list[Path]:
 
 
 def _split(rows: Rows, entries: list[Entry], corpus: Corpus) -> None:
-    """Hold a part of one source out: whole documents, or the end of the only one."""
-    if len(entries) != 1:
-        held = _held_out([(entry.digest, entry.characters) for entry in entries], corpus)
-        for entry in entries:
-            entry.held = entry.digest in held
-        return
-    whole = entries[0]
+    """Hold a part of one source out: whole documents, or the end of the largest where none is short enough."""
+    held = _held_out([(entry.digest, entry.characters) for entry in entries], corpus)
+    for entry in entries:
+        entry.held = entry.digest in held
+    if entries and not held:
+        total = sum(entry.characters for entry in entries)
+        largest = max(entries, key=lambda entry: entry.characters)
+        _cut(rows, largest, corpus.val_fraction * (total / largest.characters))
+
+
+def _cut(rows: Rows, whole: Entry, share: float) -> None:
+    """Hold the end of one document out, about that share of it."""
     whole.dropped = True  # its two parts stand for it
     row = rows.one(whole)
     text = row["text"]
-    cut = int(len(text) * (1 - corpus.val_fraction))
-    cut = text.rfind("\n", 0, cut) + 1 or cut  # at a paragraph's end if there is one
+    cut = _place_to_cut(text, int(len(text) * (1 - share)))
     for part, is_held in ((text[:cut], False), (text[cut:], True)):
         if part:
             rows.add(whole.name, prepared(Document(**row | {"text": part}), whole.name, part), held=is_held)
 
 
+def _place_to_cut(text: str, cut: int) -> int:
+    """At a paragraph's end if there is one a little before `cut`, else between words if there is a space there."""
+    earliest = max(0, cut - int(len(text) * _LEEWAY))
+    return text.rfind("\n", earliest, cut) + 1 or text.rfind(" ", earliest, cut) + 1 or cut
+
+
 def _held_out(found: list[tuple[bytes, int]], corpus: Corpus) -> set[bytes]:
     """Digests of the documents to hold out, until they reach their share of the characters.
 
-    The order is that of a hash of the document, so a corpus that grows keeps what it held out apart.
+    The order is that of a hash of the document, so a corpus that grows keeps what it held out apart. A document longer
+    than the whole share is passed over, so there may be none.
     """
     key = corpus.seed.to_bytes(8, "little", signed=True)
     order = sorted(found, key=lambda each: hashlib.blake2b(each[0], key=key).digest())
-    wanted, held = sum(length for _, length in found) * corpus.val_fraction, set[bytes]()
+    share, held = sum(length for _, length in found) * corpus.val_fraction, set[bytes]()
+    wanted = share
     for digest, length in order[:-1]:  # one document is always left to learn from
         if wanted <= 0:
             break
-        held.add(digest)
-        wanted -= length
+        if length <= share:
+            held.add(digest)
+            wanted -= length
     return held
 
 
