@@ -77,6 +77,13 @@ def test_nothing_that_is_foretold_stands_in_the_training_text(whole, talk) -> No
         assert all(each.held and tuple(m.content for m in each.messages) not in learned for each in conversations)
 
 
+def test_replies_that_are_learned_nowhere_are_foretold_apart(whole, talk) -> None:
+    learned = {m.content for each in talk if not each.held for m in each.messages if m.role == "assistant"}
+    known = {part: sum(each.messages[1].content in learned for each in found) for part, found in whole.held.items()}
+    assert known["replies"] == 0
+    assert known["wordings"] > 150  # the reason why they stand apart
+
+
 def test_every_group_has_all_its_probes_and_each_once(whole) -> None:
     assert {group: sum(probe.group == group for probe in whole.probes) for group in GROUPS} == GROUPS
     assert len({probe.lines for probe in whole.probes}) == len(whole.probes)

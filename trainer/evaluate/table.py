@@ -26,6 +26,7 @@ _NEW: Final = (
 )
 PARTS: Final = {
     "wordings": "wordings", "intents": "whole intents", "dialogues": "dialogues", "exercises": "exercises",
+    "replies": "wordings and replies",
 }  # fmt: skip
 
 
