@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import numpy as np
 import orjson
@@ -16,8 +15,9 @@ import sentencepiece
 from chat_app import tokenizer as tokenizer_module
 from chat_app.pieces import SPACE, Pieces
 from chat_app.tokenizer import Tokenizer
+from trainer import fingerprint
 from trainer.errors import StageError
-from trainer.files import replacing
+from trainer.files import replacing_all
 from trainer.processes import batched, in_order
 from trainer.progress import bar
 
@@ -82,26 +82,35 @@ def make(pieces: Pieces, folder: Path, processes: int = 1) -> dict[str, dict[str
     """
     encode = Encode(pieces, folder)
     sizes = [part_of(folder, part).stat().st_size for part in PARTS]
-    with bar("tokens", sum(sizes), of_bytes=True) as advance, ExitStack() as files:
-        counts = {part: _write(encode, folder, part, files, processes, advance) for part in PARTS}
-        files.enter_context(replacing(folder / "tokens.json")).write(orjson.dumps(counts))
+    paths = [path for part in PARTS for path in _paths(folder, part)]
+    with bar("tokens", sum(sizes), of_bytes=True) as advance, replacing_all(*paths, folder / "tokens.json") as files:
+        counts = {
+            part: _write(encode, part_of(folder, part), ids, starts, processes, advance)
+            for part, ids, starts in zip(PARTS, files[:-1:2], files[1::2], strict=True)
+        }
+        files[-1].write(orjson.dumps({**counts, fingerprint.KEY: fingerprint.of(pieces)}))
     return counts
 
 
+def _paths(folder: Path, part: str) -> tuple[Path, Path]:
+    """Where the ids of a part stand, and where its documents begin."""
+    return folder / f"{part}.bin", folder / f"{part}.starts.bin"
+
+
 def _write(
-    encode: Encode, folder: Path, part: str, files: ExitStack, processes: int, advance: Callable[[int], None]
-) -> dict[str, Counts]:
+    encode: Encode, documents: Path, ids: IO[bytes], start_file: IO[bytes], processes: int,
+    advance: Callable[[int], None],
+) -> dict[str, Counts]:  # fmt: skip
     counts: dict[str, Counts] = {}
     starts = [0]
-    ids = files.enter_context(replacing(folder / f"{part}.bin"))
-    with part_of(folder, part).open("rb") as file:
+    with documents.open("rb") as file:
         for batch in in_order(encode, batched(file, _BATCH, len), processes):
             for each in batch:
                 ids.write(each.ids)
                 starts.append(starts[-1] + len(each.ids) // 2)
                 counts.setdefault(each.source, Counts()).add(starts[-1] - starts[-2], each.characters, each.bytes)
             advance(sum(each.row for each in batch))
-    np.array(starts, np.int64).tofile(files.enter_context(replacing(folder / f"{part}.starts.bin")))
+    start_file.write(np.array(starts, np.int64).tobytes())
     return counts
 
 
@@ -119,14 +128,15 @@ class Encoded:
 class Encode:
     """The work of one process: rows of the corpus to ids.
 
-    The SentencePiece library encodes where it made the vocabulary; the runtime's own tokenizer equals it, as the tests
-    show, but is slower.
+    The SentencePiece library encodes where it made the vocabulary: where spm.model has the same pieces. The runtime's
+    own tokenizer equals it, as the tests show, but is slower.
     """
 
     def __init__(self, pieces: Pieces, folder: Path) -> None:
         self._pieces = pieces
-        model = folder / "spm.model"
-        self._model = model.read_bytes() if model.exists() and pieces.kind != "char" else b""
+        path = folder / "spm.model"
+        model = path.read_bytes() if path.exists() and pieces.kind != "char" else b""
+        self._model = model if model and _pieces_of(model) == pieces.pieces else b""
 
     def __call__(self, rows: list[bytes]) -> list[Encoded]:
         return [self._encoded(row) for row in rows]
@@ -171,13 +181,19 @@ class Encode:
         return not any("\n" in piece for piece in self._pieces.pieces) and bool(self._spm.encode("\n") == ids)
 
 
+def _pieces_of(model: bytes) -> tuple[str, ...]:
+    spm = sentencepiece.SentencePieceProcessor(model_proto=model)
+    return tuple(spm.id_to_piece(list(range(spm.get_piece_size()))))
+
+
 def load(folder: Path, part: str) -> Tokens:
-    """What `make` wrote of a part, memory-mapped. StageError where it is missing or cut."""
-    path, about = folder / f"{part}.bin", folder / "tokens.json"
-    starts = folder / f"{part}.starts.bin"
+    """What `make` wrote of a part, memory-mapped. StageError where it is missing, cut, or of another vocabulary."""
+    (path, starts), about = _paths(folder, part), folder / "tokens.json"
     if not (path.exists() and starts.exists() and about.exists()):
         raise StageError(f"There is no {path}: run the tokens stage first.")
-    counts = {name: Counts(**values) for name, values in orjson.loads(about.read_bytes())[part].items()}
+    values = orjson.loads(about.read_bytes())
+    fingerprint.check(folder, values, "tokens")
+    counts = {name: Counts(**counts) for name, counts in values[part].items()}
     tokens = Tokens(np.memmap(path, np.uint16, mode="r"), np.fromfile(starts, np.int64), counts)
     if len(tokens.ids) != tokens.total.tokens or len(tokens.starts) != tokens.total.documents + 1:
         raise StageError(

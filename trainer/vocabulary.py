@@ -160,9 +160,11 @@ def take(start: Path, folder: Path) -> Pieces:
     if start.is_dir():
         theirs = start.parent.parent
         pieces = load(theirs)
-        if theirs.resolve() != folder.resolve() and (theirs / "spm.model").exists():
-            with replacing(model) as file:
-                file.write((theirs / "spm.model").read_bytes())
+        if theirs.resolve() != folder.resolve():
+            model.unlink(missing_ok=True)  # it may be of another vocabulary
+            if (theirs / "spm.model").exists():
+                with replacing(model) as file:
+                    file.write((theirs / "spm.model").read_bytes())
     else:
         try:
             pieces = open_mind(start).tokenizer.pieces

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+
 import orjson
 import pytest
 import sentencepiece
@@ -11,6 +14,7 @@ from hypothesis import strategies as st
 from chat_app import tokenizer as tokenizers
 from trainer import tokens, vocabulary
 from trainer.corpora import generated
+from trainer.errors import StageError
 from trainer.sections import Vocabulary
 
 VOCABULARIES = {
@@ -51,3 +55,73 @@ def test_a_document_begins_with_its_mark_or_ends_with_an_empty_line(encoder) -> 
     text = "Кот гулял.\n— Чей это гриб?"
     assert ids == ([1, *whole.encode(text)] if ours.bos_id else whole.encode(text + "\n\n"))
     assert (found.source, found.characters, found.bytes, found.row) == ("s", 26, 46, len(row))
+
+
+def vocabulary_in(folder, seed: int, kind: str = "bpe"):
+    """A folder with a text and a vocabulary of it; another seed's text has other words."""
+    folder.mkdir()
+    text = " ".join(f"{'абвг'[seed]}{word}" for word in "\n".join(generated.stories(100, seed)).split())
+    for part in tokens.PARTS:
+        (folder / f"{part}.jsonl").write_bytes(orjson.dumps({"text": text, "source": "s"}) + b"\n")
+    return vocabulary.make(Vocabulary(kind=kind, vocab_size=330), folder, yo_to_e=True)
+
+
+def ours(pieces, text: str) -> list[int]:
+    return tokenizers.from_dict(pieces.to_dict()).encode(text)
+
+
+def test_a_model_of_another_vocabulary_encodes_nothing(tmp_path) -> None:
+    pieces = vocabulary_in(tmp_path / "a", 0)
+    vocabulary_in(tmp_path / "b", 1)
+    text = orjson.loads((tmp_path / "a" / "train.jsonl").read_bytes())["text"][:300]
+    shutil.copy(tmp_path / "b" / "spm.model", tmp_path / "a" / "spm.model")
+    assert tokens.Encode(pieces, tmp_path / "a").ids(text).tolist() == ours(pieces, text)
+
+
+def test_a_run_without_a_model_leaves_none_behind(tmp_path) -> None:
+    vocabulary_in(tmp_path / "here", 0)
+    theirs = vocabulary_in(tmp_path / "there", 1, kind="char")
+    start = tmp_path / "there" / "pretrain" / "best"
+    start.mkdir(parents=True)
+    assert vocabulary.take(start, tmp_path / "here") == theirs
+    assert not (tmp_path / "here" / "spm.model").exists()
+
+
+def test_ids_of_another_vocabulary_are_refused(tmp_path) -> None:
+    folder = tmp_path / "a"
+    tokens.make(vocabulary_in(folder, 0), folder)
+    assert len(tokens.load(folder, "train").ids)
+    vocabulary_in(tmp_path / "b", 1)
+    shutil.copy(tmp_path / "b" / "vocabulary.json", folder)
+    with pytest.raises(StageError, match=r"another vocabulary\.json: run the tokens stage again"):
+        tokens.load(folder, "train")
+    about = orjson.loads((folder / "tokens.json").read_bytes())
+    (folder / "tokens.json").write_bytes(orjson.dumps({part: about[part] for part in tokens.PARTS}))
+    assert len(tokens.load(folder, "train").ids)  # an older one
+    tokens.make(vocabulary.load(folder), folder)
+    (folder / "vocabulary.json").unlink()
+    assert len(tokens.load(folder, "train").ids)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
+def test_a_disk_that_is_full_at_the_last_byte_leaves_all_files_as_they_were(tmp_path) -> None:
+    import resource
+
+    folder = tmp_path / "a"
+    vocabulary_in(folder, 0, kind="char")
+    for part, words in (("train", 300), ("val", 9)):  # both fit into what Python keeps before it writes
+        text = "дом " * words
+        (folder / f"{part}.jsonl").write_bytes(orjson.dumps({"text": text, "source": "s"}) + b"\n")
+    pieces = vocabulary.load(folder)
+    tokens.make(pieces, folder)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    (folder / "val.jsonl").write_bytes(before["train.jsonl"].replace("дом дом".encode(), "дым".encode(), 100))
+    before["val.jsonl"] = (folder / "val.jsonl").read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before["train.bin"]) - 2, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            tokens.make(pieces, folder)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before

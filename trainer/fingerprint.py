@@ -1,0 +1,29 @@
+"""Which vocabulary ids were made with: a digest that stands beside them, and is compared when they are read."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from chat_app.pieces import Pieces
+from trainer.errors import StageError
+
+KEY: Final = "vocabulary"
+
+
+def of(pieces: Pieces) -> str:
+    """Sixteen hexadecimal digits of the SHA-256 of a vocabulary."""
+    return hashlib.sha256(orjson.dumps(pieces.to_dict())).hexdigest()[:16]
+
+
+def check(folder: Path, about: dict[str, Any], stage: str) -> None:
+    """StageError where the ids that `about` describes were made with another vocabulary than the one in `folder`.
+
+    Ids from before there were digests pass, and so do ids that stand in a folder without a vocabulary.
+    """
+    path = folder / "vocabulary.json"
+    if KEY in about and path.exists() and about[KEY] != of(Pieces.from_dict(orjson.loads(path.read_bytes()))):
+        raise StageError(f"The ids of {folder} were made with another {path.name}: run the {stage} stage again.")
