@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from types import FrameType, ModuleType
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import rich
 import typer
@@ -114,7 +116,8 @@ def pretrain(
     """Grow the weights; Ctrl-C stops, the same command goes on."""
     from trainer import pretrain as stage
 
-    _train(stage, _open(name, change, out), device, minutes, start)
+    if not _train(stage, _open(name, change, out), device, minutes, start):
+        _leave(stage.STAGE)
 
 
 @app.command()
@@ -138,37 +141,41 @@ def sft(
     """Teach the grown weights to answer; Ctrl-C stops, the same command goes on."""
     from trainer import sft as stage
 
-    _train(stage, _open(name, change, out), device, minutes, start)
+    if not _train(stage, _open(name, change, out), device, minutes, start):
+        _leave(stage.STAGE)
 
 
 def _train(
     stage: ModuleType, opened: tuple[Recipe, Path], device: str, minutes: float | None, start: Path | None
-) -> None:
-    """Run a training stage with a progress bar, in as many processes as torchrun started."""
+) -> bool:
+    """Run a training stage, in as many processes as torchrun started; whether it came to its own end."""
     from trainer import machine, ranks
 
     recipe, folder = opened
     place, device = ranks.join(machine.device(device))
     columns = (TextColumn(stage.STAGE), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    try:
-        with Progress(*columns, disable=not place.first) as progress:
-            run = stage.prepare(
-                recipe, folder, vocabulary_stage.load(folder), device=device, ranks=place, minutes=minutes,
-                start=start, say=lambda line: progress.console.print(line, markup=False, highlight=False),
-            )  # fmt: skip
-            state = run.state
-            run.say(
-                f"{stage.STAGE}: {state.parameters / 1e6:.2f} M parameters on {device}, iteration {state.iteration}"
-            )
-            _stop_between_iterations(run)
-            bar = progress.add_task(stage.STAGE, total=state.max_iters, completed=state.iteration)
+    with Progress(*columns, disable=not place.first) as progress:
+        run = stage.prepare(
+            recipe, folder, vocabulary_stage.load(folder), device=device, ranks=place, minutes=minutes,
+            start=start, say=lambda line: progress.console.print(line, markup=False, highlight=False),
+        )  # fmt: skip
+        state = run.state
+        run.say(f"{stage.STAGE}: {state.parameters / 1e6:.2f} M parameters on {device}, iteration {state.iteration}")
+        bar = progress.add_task(stage.STAGE, total=state.max_iters, completed=state.iteration)
+        with _stopped_between_iterations(run):
             for iteration in run.go():
                 progress.update(bar, completed=iteration, total=state.max_iters)
-    finally:
-        ranks.leave()
+    ranks.leave()
+    return not run.stop
 
 
-def _stop_between_iterations(run: Run) -> None:
+def _leave(stage: str) -> NoReturn:
+    rich.print(f"{stage}: stopped. The same command goes on from here.")
+    raise typer.Exit
+
+
+@contextmanager
+def _stopped_between_iterations(run: Run) -> Iterator[None]:
     """Ctrl-C and `kill` end the run after its iteration, with a checkpoint; a second one ends it at once."""
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -176,8 +183,12 @@ def _stop_between_iterations(run: Run) -> None:
             signal.default_int_handler(number, frame)
         run.stop = True
 
-    for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, stop)
+    before = {each: signal.signal(each, stop) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 @app.command()
@@ -188,7 +199,7 @@ def export(name: Name, change: Set = [], out: Out = None, to: To = None, stage: 
     recipe, folder = _open(name, change, out)
     path = to or folder / f"{recipe.name}.mind"
     digest = export_stage.export(recipe, folder, vocabulary_stage.load(folder), path, stage)
-    rich.print(f"export: {path}, {path.stat().st_size / 1e6:.1f} MB, sha256 {digest[:12]}…")
+    rich.print(f"export: {escape(str(path))}, {path.stat().st_size / 1e6:.1f} MB, sha256 {digest[:12]}…")
 
 
 @app.command()
@@ -196,16 +207,17 @@ def grow(
     name: Name, text: Text = [], change: Set = [], out: Out = None, device: Device = "auto",  # noqa: B006
     minutes: Minutes = None, start: Start = None, to: To = None,
 ) -> None:  # fmt: skip
-    """All stages in order, from text to mind."""
+    """All stages in order, from text to mind; of the minutes fine-tuning gets a third."""
     corpus(name, text, change, out)
     vocabulary(name, change, out, start)
     tokens(name, change, out)
     recipe, _ = _open(name, change, out)
     if recipe.pretrain:
-        pretrain(name, change, out, device, minutes, start)
+        pretrain(name, change, out, device, minutes and minutes * (2 / 3 if recipe.sft else 1), start)
     if recipe.sft:
         dialogues(name, text, change, out)
-        sft(name, change, out, device, minutes, None if recipe.pretrain else start)
+        begin = None if recipe.pretrain else start
+        sft(name, change, out, device, minutes and minutes * (1 / 3 if recipe.pretrain else 1), begin)
     export(name, change, out, to)
 
 

@@ -24,7 +24,7 @@ from trainer.held_out import HeldOut, bits_per_byte, bits_per_character
 from trainer.model import Transformer
 from trainer.recipe import Recipe
 from trainer.sections import Export, Training
-from trainer.writing import prompt_ids
+from trainer.writing import Writer
 
 TOP_LOGITS = 8
 
@@ -44,7 +44,8 @@ def export(recipe: Recipe, folder: Path, pieces: Pieces, path: Path, stage: str 
     tokenizer = tokenizer_module.from_dict(pieces.to_dict())
     model = as_shipped(config, halves)
     chat = stage == sft.STAGE
-    prompts = [prompt_ids(tokenizer, prompt, chat=chat) for prompt in recipe.export.golden_prompts]
+    writer = Writer(tokenizer, chat, recipe.dialogues.system if chat and recipe.dialogues else "")
+    prompts = [writer.prompt_ids(prompt) for prompt in recipe.export.golden_prompts]
     return mind_file.write(
         path, config, halves, pieces,
         chat=_chat(recipe, tokenizer) if chat else _continue(recipe),
@@ -137,8 +138,7 @@ def _card(
 
 @torch.no_grad()
 def _loss(model: Transformer, ids: np.ndarray, targets: np.ndarray) -> float:
-    with torch.autocast("cpu", torch.bfloat16):
-        loss: float = model(torch.from_numpy(ids), torch.from_numpy(targets)).item()
+    loss: float = model(torch.from_numpy(ids), torch.from_numpy(targets)).item()  # in fp32, as the box computes
     return loss
 
 

@@ -18,7 +18,6 @@ import torch
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from chat_app.tokenizer import Tokenizer
 from trainer import checkpoint, machine, optimizers
 from trainer.budget import Budget
 from trainer.checkpoint import BEST, LAST, Checkpoint, State
@@ -27,7 +26,7 @@ from trainer.held_out import HeldOut, bits_per_byte
 from trainer.model import Transformer
 from trainer.ranks import Ranks
 from trainer.sections import Training
-from trainer.writing import write
+from trainer.writing import Writer
 
 # Changed, they break a resumption.
 _FIXED = ("batch_size", "gradient_accumulation", "optimizer", "seed", "ema", "lora_rank")
@@ -43,19 +42,18 @@ class Batches(Protocol):
 class Run:
     """One run of a stage in its folder.
 
-    `say` gets its lines; `minutes` are those it may take from now on; a mind that learns to `chat` answers the prompts
-    of its samples instead of going on from them. `shipped` gives the weights that the best checkpoint keeps.
+    `writer` lets the mind write samples; `minutes` are those it may take from now on; `shipped` gives the weights that
+    the best checkpoint keeps; `say` gets the run's lines.
     """
 
     def __init__(
-        self, settings: Training, folder: Path, model: Transformer, tokenizer: Tokenizer, batches: Batches,
+        self, settings: Training, folder: Path, model: Transformer, writer: Writer, batches: Batches,
         held_out: HeldOut, *, device: str, ranks: Ranks = Ranks(), minutes: float | None = None,  # noqa: B008
-        chat: bool = False, shipped: Callable[[torch.nn.Module], dict[str, Tensor]] = torch.nn.Module.state_dict,
+        shipped: Callable[[torch.nn.Module], dict[str, Tensor]] = torch.nn.Module.state_dict,
         say: Callable[[str], None] = lambda line: None,
     ) -> None:  # fmt: skip
         self.settings, self.folder, self.device, self.ranks = settings, folder, device, ranks
-        self.tokenizer, self.batches, self.held_out, self.chat = tokenizer, batches, held_out, chat
-        self._shipped = shipped
+        self.writer, self.batches, self.held_out, self._shipped = writer, batches, held_out, shipped
         self.say = say if ranks.first else lambda line: None
         self.model = model.to(device)
         self.optimizers = optimizers.make(self.model, settings)
@@ -66,12 +64,12 @@ class Run:
             ranks.share(rows)  # now rather than when the cooldown begins
         self.state = State(
             max_iters=settings.max_iters,
-            parameters=sum(p.numel() for p in model.parameters()),
+            parameters=sum(p.numel() for name, p in model.named_parameters() if ".lora_" not in name),
             tokens_per_iteration=size * self._early,
         )
         self.stop = False
         self._forward = torch.compile(self.model) if settings.compile else self.model
-        self._budget = Budget(minutes)
+        self._budget = Budget(minutes, settings.eval_interval)
 
     # One iteration
 
@@ -160,7 +158,9 @@ class Run:
         before = state.seconds
         try:
             while state.iteration < state.max_iters and not self._stopping():
+                began = time.monotonic()
                 loss = self.step()
+                self._budget.iterated(time.monotonic() - began)
                 state.recent_loss = loss if state.recent_loss is None else 0.95 * state.recent_loss + 0.05 * loss
                 state.seconds = before + time.monotonic() - started
                 self._plan()
@@ -173,19 +173,22 @@ class Run:
         except GeneratorExit:  # the caller has seen enough, and we stand between two iterations
             self.save()
             raise
+        if state.iteration and (state.best_loss is None or self._budget.over):
+            self._evaluate()  # or what was learned last could not be shipped
         self.save()
 
     def _stopping(self) -> bool:
         """Whether to end now; all processes must end after the same iteration."""
-        waited = self.state.iteration - self.state.best_iteration
-        patience = self.settings.patience
-        tired = patience is not None and bool(self.state.curve) and waited >= patience * self.settings.eval_interval
-        self.stop = bool(self.ranks.agree([self.stop or self._budget.over or tired], self.device)[0])
-        if self.stop and tired:
+        state, patience = self.state, self.settings.patience
+        waited = state.iteration - state.best_iteration
+        tired = patience is not None and bool(state.curve) and waited >= patience * self.settings.eval_interval
+        if not self.ranks.agree([self.stop or self._budget.over or tired], self.device)[0]:
+            return False
+        if tired:
             self.say(f"The held-out loss has not improved for {waited} iterations: it ends here, and the best is kept.")
-        elif self.stop and self._budget.over:
+        elif self._budget.over and not self.stop:
             self.say(f"The {self._budget.minutes:g} minutes are over: the same command goes on from here.")
-        return self.stop
+        return True
 
     def _plan(self) -> None:
         """Let the schedule end with the time given; a cooldown that has begun goes on from where the rate is."""
@@ -205,6 +208,8 @@ class Run:
         if not self.ranks.first:
             return
         state, now = self.state, time.monotonic()
+        if state.curve and state.curve[-1]["iteration"] == state.iteration:
+            return
         losses = self.losses(self.model)
         loss, better = self.held_out.overall(losses), self.model
         row: dict[str, Any] = {"iteration": state.iteration, "train": round(state.recent_loss or math.nan, 4)}
@@ -226,9 +231,9 @@ class Run:
             f"{row['bits_per_byte']:.4f} bits a byte, {speed:,.0f} tokens/s, {state.seconds / 60:.1f} min"
         )
         for prompt in self.settings.sample_prompts:
-            text = write(
-                better, self.tokenizer, prompt, self.settings.sample_tokens, block_size=self.model.config.block_size,
-                seed=self.settings.seed, chat=self.chat, device=self.device, autocast=self._autocast(),
+            text = self.writer.write(
+                better, prompt, self.settings.sample_tokens, block_size=self.model.config.block_size,
+                seed=self.settings.seed, device=self.device, autocast=self._autocast(),
             )  # fmt: skip
             state.samples.append({"iteration": state.iteration, "prompt": prompt, "text": text})
             self.say(f"at iteration {state.iteration} it writes: {text}")
@@ -236,6 +241,7 @@ class Run:
             state.best_loss, state.best_iteration = loss, state.iteration
             self._checkpoint(self._shipped(better)).save(self.folder / BEST)
         self._evaluated, self._evaluated_at = time.monotonic(), state.iteration
+        self._budget.evaluated(self._evaluated - now)
 
     def losses(self, model: torch.nn.Module) -> dict[str, float]:
         """Source -> held-out nats a token, with these weights."""
@@ -249,7 +255,7 @@ class Run:
 
     def _checkpoint(self, weights: dict[str, Tensor]) -> Checkpoint:
         return Checkpoint(
-            config=self.model.config.to_dict(), pieces=list(self.tokenizer.pieces.pieces),
+            config=self.model.config.to_dict(), pieces=list(self.writer.tokenizer.pieces.pieces),
             settings=self.settings.model_dump(), state=self.state, model=weights,
         )  # fmt: skip
 
@@ -269,7 +275,7 @@ class Run:
         found = checkpoint.load(self.folder / LAST, optimizers=True)
         now = self.settings.model_dump()
         changed = [key for key in _FIXED if found.settings.get(key) != now.get(key)]
-        if found.config != self.model.config.to_dict() or found.pieces != list(self.tokenizer.pieces.pieces):
+        if found.config != self.model.config.to_dict() or found.pieces != list(self.writer.tokenizer.pieces.pieces):
             changed.append("model or vocabulary")
         if changed:
             raise StageError(
@@ -278,11 +284,13 @@ class Run:
             )
         self.model.load_state_dict(found.model)
         for optimizer, saved in zip(self.optimizers, found.optimizers or [], strict=True):
-            optimizer.load_state_dict(saved)
+            optimizers.load(optimizer, saved)
         if self.average is not None and found.average is not None:
             self.average.module.load_state_dict(found.average)
             self.average.n_averaged.fill_(found.state.iteration)
         self.state = found.state
-        if self.state.max_iters == found.settings["max_iters"] or self.state.cooldown_start is None:
-            self.state.max_iters = self.settings.max_iters  # what was planned for another evening's time is forgotten
+        if found.settings["max_iters"] != self.settings.max_iters:  # the maker wants it longer, or shorter
+            self.state.cooldown_start = self.state.cooldown_from = None
+        if self.state.cooldown_start is None:  # what was planned for another evening's time is forgotten
+            self.state.max_iters = self.settings.max_iters
         return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from trainer.errors import StageError
 from trainer.model import Transformer
 
 TARGETS = ["c_q", "c_k", "c_v", "c_proj", "c_gate", "c_fc"]  # every matrix of the layers
@@ -14,12 +15,18 @@ _ADAPTER = "default"
 def adapt(model: Transformer, rank: int) -> None:
     """Put adapters of that rank beside the layers' matrices of a model, in place.
 
-    Beside them only the table of pieces learns: the marks of a conversation are new to a pretrained mind.
+    Beside them only the tables of pieces learn: the marks of a conversation are new to a pretrained mind.
+    StageError where peft is not installed.
     """
-    import peft
+    try:
+        import peft
+    except ImportError as error:
+        raise StageError("sft.lora_rank wants peft: pip install 'mind-in-a-box[lora]'.") from error
 
     peft.inject_adapter_in_model(peft.LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=TARGETS), model)
     model.wte.weight.requires_grad_(True)
+    if not model.config.tied:
+        model.lm_head.weight.requires_grad_(True)
 
 
 @torch.no_grad()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 
@@ -11,7 +12,7 @@ from trainer.sections import Training
 
 
 def make(model: Transformer, settings: Training) -> list[torch.optim.Optimizer]:
-    """Matrices decay, gains and tables do not; Muon, where chosen, takes the layers' matrices only."""
+    """Muon, where chosen, takes the layers' matrices, which alone decay; without it tables do, too. Gains never do."""
     learning = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
     matrices = [p for name, p in learning if p.dim() == 2 and name.startswith("h.")]
     tables = [p for name, p in learning if p.dim() == 2 and not name.startswith("h.")]
@@ -33,6 +34,15 @@ def make(model: Transformer, settings: Training) -> list[torch.optim.Optimizer]:
         for group in optimizer.param_groups:
             group["peak_lr"] = group["lr"]
     return optimizers
+
+
+def load(optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -> None:
+    """Take up the momenta of a checkpoint, but keep what the recipe says now of rates and decay."""
+    told = ("peak_lr", "weight_decay", "betas", "momentum")
+    now = [{key: group[key] for key in told if key in group} for group in optimizer.param_groups]
+    optimizer.load_state_dict(saved)
+    for group, values in zip(optimizer.param_groups, now, strict=True):
+        group.update(values)
 
 
 def set_rates(optimizers: list[torch.optim.Optimizer], ratio: float) -> None:

@@ -12,7 +12,7 @@ from chat_app import tokenizer as tokenizer_module
 from chat_app.config import Config
 from chat_app.errors import MindError
 from chat_app.mind import open_mind
-from chat_app.tokenizer import Pieces
+from chat_app.pieces import Pieces
 from trainer import checkpoint, tokens
 from trainer.batches import Batches
 from trainer.errors import StageError
@@ -21,6 +21,7 @@ from trainer.loop import Run
 from trainer.model import Transformer
 from trainer.ranks import Ranks
 from trainer.recipe import Recipe
+from trainer.writing import Writer
 
 STAGE = "pretrain"
 
@@ -39,12 +40,11 @@ def prepare(
     config = recipe.model.config(len(pieces.pieces))
     torch.manual_seed(settings.seed)
     model = Transformer(config, settings.dropout)
-    if start is not None and not checkpoint.exists(folder / STAGE / checkpoint.LAST):
-        model.load_state_dict(weights_of(start, config, pieces))
+    begin(model, start, folder / STAGE, pieces, say)
     train = tokens.load(folder, "train")
     size = settings.batch_size * settings.gradient_accumulation
     run = Run(
-        settings, folder / STAGE, model, tokenizer_module.from_dict(pieces.to_dict()),
+        settings, folder / STAGE, model, Writer(tokenizer_module.from_dict(pieces.to_dict())),
         Batches(train, recipe.corpus.sources, config.block_size, size, settings.seed, settings.early_block_size),
         HeldOut(tokens.load(folder, "val"), settings.early_block_size or config.block_size, settings.eval_sequences),
         device=device, ranks=ranks, minutes=minutes, say=say,
@@ -53,9 +53,19 @@ def prepare(
     return run
 
 
+def begin(model: Transformer, start: Path | None, stage: Path, pieces: Pieces, say: Callable[[str], None]) -> None:
+    """Give a model the weights to begin a stage with, unless the stage has begun already."""
+    if start is None:
+        return
+    if checkpoint.exists(stage / checkpoint.LAST):
+        say(f"{stage.name}: it goes on from its last checkpoint, not from {start}")
+    else:
+        model.load_state_dict(weights_of(start, model.config, pieces))
+
+
 def weights_of(start: Path, config: Config, pieces: Pieces) -> dict[str, torch.Tensor]:
     """The weights of a checkpoint's folder or a `.mind`, in fp32."""
-    if start.is_dir():
+    if start.name == checkpoint.BEST or start.is_dir():
         found = checkpoint.load(start)
         their_config, their_pieces, weights = Config.from_dict(found.config), found.pieces, found.model
     else:

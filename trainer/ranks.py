@@ -67,13 +67,16 @@ class Ranks:
 
 
 def join(device: str) -> tuple[Ranks, str]:
-    """(place of this process, its device); alone where torchrun did not start it."""
+    """(place of this process, its device); alone where torchrun did not start it. StageError: too few GPUs."""
     world = int(os.environ.get("WORLD_SIZE", "1"))
     if world == 1:
         return Ranks(), device
     on_gpu = device.startswith("cuda")
     if on_gpu:
-        device = f"cuda:{os.environ['LOCAL_RANK']}"
+        local, there = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
+        if local >= there:
+            raise StageError(f"Process {local + 1} has no GPU: there are {there}. Start as many processes as GPUs.")
+        device = f"cuda:{local}"
         torch.cuda.set_device(device)
     dist.init_process_group("nccl" if on_gpu else "gloo", timeout=PATIENCE)
     return Ranks(dist.get_rank(), world), device

@@ -222,6 +222,8 @@ class Sft(Training):
     def _adapters(self) -> Sft:
         if self.lora_rank and self.optimizer == "muon":
             raise ValueError("muon is for whole matrices: adapters (lora_rank) want the optimizer adamw")
+        if self.early_block_size:
+            raise ValueError("early_block_size is for pretraining: conversations are packed into block_size")
         return self
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from chat_app import tokenizer as tokenizer_module
-from chat_app.tokenizer import Pieces
+from chat_app.pieces import Pieces
 from trainer import checkpoint, lora, pretrain, tokens
 from trainer.dialogues import gather
 from trainer.dialogues.packing import IGNORED, AnswerBatches, Packed
@@ -21,6 +21,7 @@ from trainer.model import Transformer
 from trainer.ranks import Ranks
 from trainer.recipe import Recipe
 from trainer.tokens import Tokens
+from trainer.writing import Writer
 
 STAGE = "sft"
 
@@ -54,7 +55,8 @@ def prepare(
 ) -> Run:  # fmt: skip
     """A run that stands at its last checkpoint, or at its beginning.
 
-    It begins with the weights of `start` if given, else with the best of the pretrain stage, else from scratch.
+    It begins with the weights of `start` if given, else with the best of the pretrain stage; a recipe that has no such
+    stage begins from scratch. StageError where the pretrain stage has left nothing.
     """
     if recipe.sft is None or recipe.dialogues is None:
         raise StageError(f"The recipe {recipe.name} has no sft: it ends with the pretrain stage.")
@@ -65,19 +67,20 @@ def prepare(
     torch.manual_seed(settings.seed)
     model = Transformer(config, settings.dropout)
     before = folder / pretrain.STAGE / checkpoint.BEST
-    start = start or (before if checkpoint.exists(before) else None)
-    if start is not None and not checkpoint.exists(folder / STAGE / checkpoint.LAST):
-        model.load_state_dict(pretrain.weights_of(start, config, pieces))
+    if start is None and (recipe.pretrain or checkpoint.exists(before)):
+        start = before
+    pretrain.begin(model, start, folder / STAGE, pieces, say)
     if settings.lora_rank:
         lora.adapt(model, settings.lora_rank)
     run = Run(
-        settings, folder / STAGE, model, tokenizer_module.from_dict(pieces.to_dict()),
+        settings, folder / STAGE, model,
+        Writer(tokenizer_module.from_dict(pieces.to_dict()), chat=True, system=recipe.dialogues.system),
         AnswerBatches(
             found, mask, {name: source.weight for name, source in sources.items()}, config.block_size,
             settings.batch_size * settings.gradient_accumulation, settings.seed, text, settings.text_weight,
         ),
         HeldOutAnswers(*gather.load(folder, "val"), config.block_size, settings.eval_sequences),
-        device=device, ranks=ranks, minutes=minutes, chat=True, say=say,
+        device=device, ranks=ranks, minutes=minutes, say=say,
         shipped=lora.merged if settings.lora_rank else Transformer.state_dict,
     )  # fmt: skip
     run.resume()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final
 
 import torch
 from torch import nn
@@ -13,37 +14,46 @@ from chat_app import template
 from chat_app.template import END, Message
 from chat_app.tokenizer import Tokenizer
 
-TEMPERATURE = 0.8
+TEMPERATURE: Final = 0.8
 
 
-def prompt_ids(tokenizer: Tokenizer, prompt: str, *, chat: bool) -> list[int]:
-    """What a mind is given: a message to answer, or a text to go on from."""
-    if chat:
-        return template.render(tokenizer, [Message("user", prompt)], answer=True)[0]
-    return ([] if tokenizer.bos_id is None else [tokenizer.bos_id]) + tokenizer.encode(prompt)
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """How a mind is spoken to: it answers messages under `system` if it can `chat`, else it goes on from a text."""
 
+    tokenizer: Tokenizer
+    chat: bool = False
+    system: str = ""
 
-@torch.no_grad()
-def write(
-    model: nn.Module, tokenizer: Tokenizer, prompt: str, length: int, *, block_size: int, seed: int,
-    chat: bool = False, device: str = "cpu", autocast: AbstractContextManager[Any] | None = None,
-) -> str:  # fmt: skip
-    """Return the answer to `prompt`, or `prompt` and what follows it: at most `length` tokens, at temperature 0.8.
+    def prompt_ids(self, prompt: str) -> list[int]:
+        """What the mind is given."""
+        tokenizer = self.tokenizer
+        if self.chat:
+            before = [Message("system", self.system)] if self.system else []
+            return template.render(tokenizer, [*before, Message("user", prompt)], answer=True)[0]
+        return ([] if tokenizer.bos_id is None else [tokenizer.bos_id]) + tokenizer.encode(prompt)
 
-    The dice are always the same.
-    """
-    model.eval()
-    dice = torch.Generator().manual_seed(seed)
-    ids = prompt_ids(tokenizer, prompt, chat=chat)
-    given = len(ids) if chat else 0
-    end = tokenizer.control[END] if chat else None
-    never = [tokenizer.unk_id, *(number for number in tokenizer.control.values() if number != end)]
-    for _ in range(length):
-        row = torch.tensor([ids[-block_size:]], device=device)
-        with autocast or nullcontext():
-            logits = model(row)[0, -1].float().cpu() / TEMPERATURE
-        logits[never] = -math.inf
-        ids.append(int(torch.multinomial(logits.softmax(0), 1, generator=dice)))
-        if ids[-1] == end:
-            break
-    return tokenizer.decode(ids[given:])
+    @torch.no_grad()
+    def write(
+        self, model: nn.Module, prompt: str, length: int, *, block_size: int, seed: int, device: str = "cpu",
+        autocast: AbstractContextManager[Any] | None = None,
+    ) -> str:  # fmt: skip
+        """Return the answer to `prompt`, or `prompt` and what follows it: at most `length` tokens, temperature 0.8.
+
+        The dice are always the same.
+        """
+        model.eval()
+        dice = torch.Generator().manual_seed(seed)
+        ids = self.prompt_ids(prompt)
+        given = len(ids) if self.chat else 0
+        end = self.tokenizer.control[END] if self.chat else None
+        never = sorted(self.tokenizer.silent - {end})
+        for _ in range(length):
+            row = torch.tensor([ids[-block_size:]], device=device)
+            with autocast or nullcontext():
+                logits = model(row)[0, -1].float().cpu() / TEMPERATURE
+            logits[never] = -math.inf
+            ids.append(int(torch.multinomial(logits.softmax(0), 1, generator=dice)))
+            if ids[-1] == end:
+                break
+        return self.tokenizer.decode(ids[given:])

@@ -25,6 +25,7 @@ from trainer.model import Transformer
 from trainer.recipe import Recipe
 from trainer.sections import Source
 from trainer.tokens import Counts, Tokens
+from trainer.writing import Writer
 
 TOKENS = 4_000_000
 ROUNDS = 7
@@ -67,7 +68,7 @@ def ours(recipe: Recipe, vocab_size: int, ids: np.ndarray, device: str) -> Run:
     early = settings.early_block_size
     torch.manual_seed(0)
     return Run(
-        settings, Path("out/bench"), Transformer(config), tokenizers.from_dict(shape.pieces().to_dict()),
+        settings, Path("out/bench"), Transformer(config), Writer(tokenizers.from_dict(shape.pieces().to_dict())),
         Batches(tokens, {"random": Source()}, config.block_size, size, 0, early), HeldOut(tokens, config.block_size, 1),
         device=device,
     )  # fmt: skip

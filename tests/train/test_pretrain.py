@@ -153,43 +153,103 @@ def test_it_ends_early_when_the_held_out_loss_stands_still(folder, small) -> Non
     assert any("has not improved for 6 iterations" in line for line in said)
 
 
+class Clock:
+    """A clock that iterations and evaluations move, and nothing else."""
+
+    def __init__(self, monkeypatch, *, iteration, evaluation=0.0) -> None:
+        self.now, step, losses = 0.0, Run.step, Run.losses
+        monkeypatch.setattr(loop.time, "monotonic", lambda: self.now)
+
+        def stepping(run: Run) -> float:
+            loss = step(run)
+            self.now += iteration(run.state.iteration) if callable(iteration) else iteration
+            return loss
+
+        def measuring(run: Run, model: torch.nn.Module) -> dict[str, float]:
+            self.now += evaluation
+            return losses(run, model)
+
+        monkeypatch.setattr(Run, "step", stepping)
+        monkeypatch.setattr(Run, "losses", measuring)
+
+
+def grow_within(run: Run) -> list[float]:
+    """The rates of all iterations."""
+    return [run.optimizers[0].param_groups[0]["lr"] for _ in run.go()]
+
+
 def test_a_time_budget_ends_with_a_cooldown_and_a_checkpoint(folder, small, monkeypatch) -> None:
-    now = [0.0]
-    monkeypatch.setattr(loop.time, "monotonic", lambda: now[0])
+    Clock(monkeypatch, iteration=0.6)  # a hundred iterations a minute
     run = run_in(folder, changed(small, max_iters=10_000, eval_interval=10), minutes=1)
-    for _ in run.go():
-        now[0] += 0.6  # a hundred iterations a minute
+    grow_within(run)
     assert 90 <= run.state.iteration == run.state.max_iters <= 100
     assert last(folder).state.iteration == run.state.iteration
     assert run.state.curve[-1]["lr_ratio"] < 0.05
 
 
+def test_a_time_budget_reckons_with_evaluations(folder, small, monkeypatch) -> None:
+    clock = Clock(monkeypatch, iteration=1.0, evaluation=30.0)
+    run = run_in(
+        folder, changed(small, max_iters=10_000, eval_interval=50, cooldown=0.4, sample_prompts=()), minutes=10
+    )
+    rates = grow_within(run)
+    assert run.state.iteration == run.state.max_iters
+    assert 560 < clock.now <= 600
+    assert run.state.curve[-1]["iteration"] == run.state.iteration
+    begun = next(i for i in range(50, len(rates)) if rates[i] < max(rates))
+    assert begun == pytest.approx(0.6 * len(rates), rel=0.15)
+
+
 def test_a_time_budget_follows_a_speed_that_changes(folder, small, monkeypatch) -> None:
-    now = [0.0]
-    monkeypatch.setattr(loop.time, "monotonic", lambda: now[0])
+    # It compiles, is disturbed, then is alone.
+    clock = Clock(monkeypatch, iteration=lambda i: 30 if i == 1 else 2 if i < 40 else 0.25)
     run = run_in(folder, changed(small, max_iters=10_000, eval_interval=50), minutes=4)
-    rates = []
-    for iteration in run.go():
-        rates.append(run.optimizers[0].param_groups[0]["lr"])
-        now[0] += 30 if iteration == 1 else 2 if iteration < 40 else 0.25  # it compiles, is disturbed, then is alone
-    assert 450 < run.state.iteration == run.state.max_iters < 620
-    assert now[0] <= 240
+    rates = grow_within(run)
+    assert 400 < run.state.iteration == run.state.max_iters < 620
+    assert clock.now <= 240
     falls = [later - earlier for earlier, later in itertools.pairwise(rates[10:])]
     assert max(falls) <= 0  # it never leaps back up
     assert rates[-1] < 0.05 * max(rates)
 
 
 def test_a_time_budget_that_ends_in_the_middle_can_be_gone_on_from(folder, small, monkeypatch) -> None:
-    now, said = [0.0], []
-    monkeypatch.setattr(loop.time, "monotonic", lambda: now[0])
-    recipe = changed(small, max_iters=200, schedule="cosine")
+    said: list[str] = []
+    Clock(monkeypatch, iteration=0.6)
+    recipe = changed(small, max_iters=200, schedule="cosine", eval_interval=1000)
     run = run_in(folder, recipe, minutes=0.5, say=said.append)
-    for _ in run.go():
-        now[0] += 0.6
+    grow(run)
     assert 49 <= run.state.iteration <= 52
     assert any("The 0.5 minutes are over" in line for line in said)
+    assert checkpoint.load(folder / "pretrain" / "best").state.iteration == run.state.iteration  # it can be shipped
     again = run_in(folder, recipe)
     assert (again.state.iteration, again.state.max_iters) == (run.state.iteration, 200)
+
+
+def test_a_resumed_run_takes_its_rates_and_decay_from_the_recipe(folder, small) -> None:
+    grow(run_in(folder, small), 3)
+    run = run_in(folder, changed(small, lr=1e-9, muon_lr=2e-9, weight_decay=0.7))
+    assert [group["peak_lr"] for o in run.optimizers for group in o.param_groups] == [1e-9, 1e-9, 2e-9]
+    assert run.optimizers[1].param_groups[0]["weight_decay"] == 0.7
+    before = run.model.h[0].mlp.c_fc.weight.detach().clone()
+    run.step()
+    assert torch.allclose(run.model.h[0].mlp.c_fc.weight, before, atol=1e-6)
+
+
+def test_a_finished_run_that_is_made_longer_has_a_cooldown_again(folder, small) -> None:
+    grow(run_in(folder, small))
+    run = run_in(folder, changed(small, max_iters=40))
+    assert (run.state.iteration, run.state.max_iters, run.state.cooldown_start) == (12, 40, None)
+    grow(run)
+    assert run.state.iteration == 40
+    assert run.state.cooldown_start == 20
+
+
+def test_a_run_stopped_before_its_first_evaluation_can_be_shipped(folder, small) -> None:
+    run = run_in(folder, changed(small, eval_interval=1000, max_iters=1000))
+    for iteration in run.go():
+        run.stop = iteration == 3
+    assert run.state.iteration == 3
+    assert checkpoint.load(folder / "pretrain" / "best").state.iteration == 3
 
 
 def test_a_checkpoint_of_another_recipe_is_refused(folder, small) -> None:
@@ -377,6 +437,9 @@ def mind(folder, small):
 
 
 def test_a_run_starts_from_a_mind_or_an_earlier_checkpoint(mind, folder, small, tmp_path) -> None:
+    said: list[str] = []
+    run_in(folder, small, start=mind, say=said.append)
+    assert "it goes on from its last checkpoint, not from" in said[0]
     for start, tolerance in ((mind, 1e-3), (folder / "pretrain" / "best", 0)):
         fresh = shutil.copytree(folder, tmp_path / start.name, ignore=shutil.ignore_patterns("pretrain"))
         run = run_in(fresh, small, start=start)

@@ -102,6 +102,37 @@ def test_it_can_begin_from_scratch(folder, recipe) -> None:
         pretrain.prepare(fresh, folder, vocabulary.load(folder))
 
 
+def test_it_never_begins_from_scratch_where_pretraining_is_wanted(folder, recipe) -> None:
+    shutil.rmtree(folder / "pretrain")
+    with pytest.raises(StageError, match="run the pretrain stage first"):
+        run_in(folder, recipe)
+
+
+def test_peft_is_asked_for_by_name(folder, recipe, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "peft", None)
+    settings = recipe.sft.model_copy(update={"lora_rank": 4, "optimizer": "adamw"})
+    with pytest.raises(StageError, match=r"pip install 'mind-in-a-box\[lora\]'"):
+        run_in(folder, recipe.model_copy(update={"sft": settings}))
+
+
+def test_the_system_text_stands_before_samples_and_golden_prompts(folder, recipe) -> None:
+    dialogues = recipe.dialogues.model_copy(update={"system": "Кот гулял."})
+    recipe = recipe.model_copy(update={"dialogues": dialogues, "sft": recipe.sft.model_copy(update={"max_iters": 2})})
+    run = run_in(folder, recipe)
+    for _ in run.go():
+        pass
+    export.export(recipe, folder, vocabulary.load(folder), folder / "chat.mind")
+    mind = open_mind(folder / "chat.mind")
+    assert mind.manners.system == "Кот гулял."
+    for ids in (run.writer.prompt_ids("Там"), mind.golden[0].prompt):
+        assert mind.tokenizer.decode(list(ids)).startswith("Кот гулял.")
+
+
+def test_early_block_size_is_for_pretraining(chatty) -> None:
+    with pytest.raises(RecipeError, match="early_block_size is for pretraining"):
+        recipes.load(chatty / "tiny-chat.toml", ("sft.early_block_size=32",))
+
+
 def test_a_recipe_without_sft_is_told_so(folder, small) -> None:
     with pytest.raises(StageError, match="has no sft"):
         run_in(folder, small)
