@@ -104,6 +104,16 @@ def test_a_damaged_map_never_breaks_a_conversation(seed, count) -> None:
 def test_text_that_no_rule_touches_passes_fast() -> None:
     normaliser = Normaliser(Foreign(charsmap=charsmaps.compiled(RULES)), [])
     text = "какой угодно текст " * 50_000
-    started = time.perf_counter()
     assert normaliser.normalise(text) == text
-    assert time.perf_counter() - started < 1
+    touched = "Я" * (len(text) // 10)  # ten times as long, it takes two hundred times as long
+    assert _seconds(normaliser, text) < 2 * _seconds(normaliser, touched)
+
+
+def _seconds(normaliser: Normaliser, text: str) -> float:
+    """Of the processor, undisturbed once in three times."""
+    times = []
+    for _ in range(3):
+        started = time.process_time()
+        normaliser.normalise(text)
+        times.append(time.process_time() - started)
+    return min(times)

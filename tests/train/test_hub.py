@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import hashlib
 import json
+import os
 import subprocess
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
+import zstandard
 from pyarrow import parquet
+
+from trainer import hub as hubs
 
 COMMIT = "0" * 39 + "1"
 
@@ -81,6 +88,7 @@ def fetched(address: str, home, dataset: str) -> str:
     )
     settings = {"HF_ENDPOINT": address, "HF_HOME": str(home), "HF_HUB_ETAG_TIMEOUT": "1", "HF_HUB_DISABLE_XET": "1"}
     settings |= {"HF_HUB_DISABLE_PROGRESS_BARS": "1", "PATH": ""}
+    settings |= {name: os.environ[name] for name in ("SYSTEMROOT",) if name in os.environ}  # or Windows has no sockets
     ended = subprocess.run(
         [sys.executable, "-c", code, dataset], env=settings, capture_output=True, text=True, check=True
     )
@@ -92,6 +100,23 @@ def test_a_dataset_is_fetched_once_and_then_read_without_a_network(hub, tmp_path
     assert fetched(hub, home, "us/talk") == "['— Кто там?\\n— Я.']"
     assert fetched("http://127.0.0.1:9", home, "us/talk") == "['— Кто там?\\n— Я.']"
     assert not list(home.rglob("model.bin"))
+
+
+def test_every_packing_that_can_be_read_is_fetched(hub, tmp_path) -> None:
+    packers = {"": bytes, ".bz2": bz2.compress, ".gz": gzip.compress, ".zst": zstandard.ZstdCompressor().compress}
+    Hub.files = {f"{number}.txt{packing}": pack(b"talk") for number, (packing, pack) in enumerate(packers.items())}
+    for number, (packing, pack) in enumerate(packers.items(), 4):
+        Hub.files[f"{number}.jsonl{packing}"] = pack(b'{"text": "row"}')
+    assert fetched(hub, tmp_path / "home", "us/talk") == str(["talk"] * 4 + ["row"] * 4)
+
+
+def test_a_text_in_place_of_the_dataset_needs_no_network(monkeypatch) -> None:
+    asked = []
+    monkeypatch.setattr(hubs, "fetch", lambda name: asked.append(name) or Path("cache"))
+    assert hubs.paths(("by hand", "~/more"), "us/talk") == [Path("by hand"), Path.home() / "more"]
+    assert not asked
+    assert hubs.paths((), "us/talk") == [Path("cache")]
+    assert hubs.paths((), "") == []
 
 
 def test_a_dataset_out_of_reach_is_a_sentence(hub, tmp_path) -> None:
