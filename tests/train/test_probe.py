@@ -19,6 +19,7 @@ from trainer.__main__ import app, main
 from trainer.errors import StageError
 from trainer.probe import attractors, bimodality, command, experiment, figure, tree
 from trainer.probe.experiment import Settings
+from trainer.shares import wilson
 
 NEVER = -1e9
 
@@ -177,9 +178,9 @@ def test_texts_too_short_for_a_run_of_letters_do_no_harm(texts) -> None:
 
 
 def test_the_interval_is_wilsons() -> None:
-    assert attractors.wilson(5, 10) == pytest.approx((0.2366, 0.7634), abs=1e-4)
-    assert attractors.wilson(64, 64) == pytest.approx((0.9434, 1.0), abs=1e-4)
-    assert attractors.wilson(0, 64) == pytest.approx((0.0, 0.0566), abs=1e-4)
+    assert wilson(5, 10) == pytest.approx((0.2366, 0.7634), abs=1e-4)
+    assert wilson(64, 64) == pytest.approx((0.9434, 1.0), abs=1e-4)
+    assert wilson(0, 64) == pytest.approx((0.0, 0.0566), abs=1e-4)
 
 
 # --- the experiment --------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from trainer.evaluate import foretelling, measures
 from trainer.evaluate.asking import Asked, ask
 from trainer.evaluate.exam import Exam
 from trainer.evaluate.probes import GROUPS
-from trainer.probe.attractors import wilson
+from trainer.shares import wilson
 
 # Answers made of numbers repeat each other and no text: they say nothing of variety or copying.
 _IN_WORDS: Final = ("facts", "identity", "talk", "unknown")

@@ -7,7 +7,6 @@ chosen: one, where all texts are much the same; none, where each goes its own wa
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -15,12 +14,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from trainer.shares import wilson
+
 ALIKE = 0.5  # of unrelated endings of one mind, a pair in a thousand reaches 0.4
 LEAST = 0.05  # of all texts: fewer are no attractor
 SCATTERED = -1  # the label of a text that belongs to none
 _RUN = 3  # letters
 _TYPICAL = 4  # words that describe a cluster
-_Z = 1.959964  # of 95 %
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +51,6 @@ def labels(attractors: Sequence[Attractor], count: int) -> list[int]:
         for i in attractor.members:
             found[i] = number
     return found
-
-
-def wilson(count: int, total: int) -> tuple[float, float]:
-    """The 95 % interval of a share (E. B. Wilson, 1927, JASA 22, 209-212): sound near 0 and 1 too."""
-    share, spread = count / total, _Z**2 / total
-    middle = share + spread / 2
-    half = _Z * math.sqrt(share * (1 - share) / total + spread / (4 * total))
-    return max(0.0, (middle - half) / (1 + spread)), min(1.0, (middle + half) / (1 + spread))
 
 
 def _similarity(texts: Sequence[str]) -> np.ndarray:

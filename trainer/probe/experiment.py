@@ -16,6 +16,7 @@ from trainer.errors import StageError
 from trainer.probe import attractors, bimodality, tree
 from trainer.probe.attractors import Attractor
 from trainer.probe.tree import Node
+from trainer.shares import wilson
 
 _ENDING = 0.5  # of the tokens of a continuation: where it has come to, not how it set out
 _LEAST_ENDING = 16  # tokens
@@ -72,7 +73,7 @@ class Finding:
     def to_dict(self) -> dict[str, Any]:
         """Everything measured, as JSON."""
         modal = tree.modal(self.root)
-        low, high = attractors.wilson(modal.count, self.root.count)
+        low, high = wilson(modal.count, self.root.count)
         return {
             "prompt": self.prompt,
             "fixed_tokens": tree.fixed(self.root),

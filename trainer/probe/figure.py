@@ -20,6 +20,7 @@ from trainer import figures
 from trainer.probe import attractors, tree
 from trainer.probe.experiment import Finding
 from trainer.probe.tree import Node
+from trainer.shares import wilson
 
 LEGEND: Final = Phrase(
     "Продолжений {count}, температура {temperature}; общее написано один раз, цвет — куда придёт",
@@ -131,7 +132,7 @@ def _shares(axes: Axes, finding: Finding, language: str) -> None:
     rows = [(_colour(i), found.share, found.interval, finding.texts[found.central]) for i, found in enumerate(shown)]
     if finding.scattered > 0:
         alone = round(finding.scattered * len(finding.texts))
-        interval = attractors.wilson(alone, len(finding.texts))
+        interval = wilson(alone, len(finding.texts))
         rows.append((figures.MUTED, finding.scattered, interval, SCATTERED(language)))
     axes.set_title(ENDS(language))
     axes.set(xlim=(0, 1), ylim=(max(3, len(rows)) - 0.1, -0.55))

@@ -9,8 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from trainer.figures import shortened
-from trainer.probe import attractors, bimodality, tree
+from trainer.probe import bimodality, tree
 from trainer.probe.experiment import Finding
+from trainer.shares import wilson
 
 _TEXT = 60  # letters of a continuation
 _WORTH_TELLING = 0.003  # of all probability at the fork
@@ -31,7 +32,7 @@ def _comparison(findings: Sequence[Finding]) -> Table:
         table.add_column(heading, justify="right")
     for finding in findings:
         modal, count = tree.modal(finding.root), finding.root.count
-        low, high = attractors.wilson(modal.count, count)
+        low, high = wilson(modal.count, count)
         table.add_row(
             Text(_line(finding.prompt)), str(tree.fixed(finding.root)), f"{tree.common_prefix(finding.root):.1f}",
             f"{modal.count / count:.0%} ({low:.0%}…{high:.0%})", str(len(finding.attractors)),
