@@ -1,12 +1,22 @@
-"""Datasets of the Hugging Face Hub, fetched once. Knows names and folders, no rows."""
+"""Datasets of the Hugging Face Hub, fetched once. Knows names and folders, reads no row."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from trainer.errors import CorpusError, first_line
+from trainer.rows import PACKINGS
 
-_PATTERNS = ("*.parquet", "*.jsonl", "*.jsonl.gz", "*.jsonl.zst", "*.txt")
+_PATTERNS: Final = ("*.parquet", *(f"*{kind}{packing}" for kind in (".jsonl", ".txt") for packing in ("", *PACKINGS)))
+
+
+def paths(texts: Sequence[str], dataset: str) -> list[Path]:
+    """What a source is read from: its texts if it has any, which need no network, else its dataset, if it names one."""
+    if texts:
+        return [Path(text).expanduser() for text in texts]
+    return [fetch(dataset)] if dataset else []
 
 
 def fetch(dataset: str) -> Path:

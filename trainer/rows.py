@@ -6,7 +6,7 @@ import bz2
 import gzip
 import io
 import zlib
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import IO, Any, Final
@@ -16,7 +16,7 @@ import zstandard
 
 from trainer.errors import CorpusError
 
-_PACKED: Final[dict[str, Callable[[IO[bytes]], AbstractContextManager[IO[bytes]]]]] = {
+PACKINGS: Final[dict[str, Callable[[IO[bytes]], AbstractContextManager[IO[bytes]]]]] = {
     ".bz2": bz2.open,
     ".gz": gzip.open,
     ".zst": lambda file: io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)),
@@ -29,14 +29,14 @@ Watch = Callable[[int], None]
 
 def suffix(path: Path) -> str:
     """The kind of a file, whatever packs it."""
-    return (path.with_suffix("") if path.suffix in _PACKED else path).suffix
+    return (path.with_suffix("") if path.suffix in PACKINGS else path).suffix
 
 
 @contextmanager
 def unpacked(path: Path) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
     """(the file as it lies on the disk, its content). CorpusError where it cannot be read to its end."""
     try:
-        with path.open("rb") as raw, _PACKED.get(path.suffix, nullcontext)(raw) as content:
+        with path.open("rb") as raw, PACKINGS.get(path.suffix, nullcontext)(raw) as content:
             yield raw, content
     except (OSError, EOFError, zlib.error, zstandard.ZstdError) as error:
         raise CorpusError(
@@ -44,7 +44,7 @@ def unpacked(path: Path) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
         ) from error
 
 
-def read(path: Path, columns: Collection[str], watch: Watch = lambda done: None) -> Iterator[tuple[str, Any]]:
+def read(path: Path, columns: Sequence[str], watch: Watch = lambda done: None) -> Iterator[tuple[str, Any]]:
     """(where, row) of a file; of a parquet file only `columns`, at least one of which it must have.
 
     CorpusError names the file and the line of what is no row.
@@ -67,7 +67,7 @@ def _lines(path: Path, watch: Watch) -> Iterator[tuple[str, Any]]:
                 yield where, row
 
 
-def _parquet(path: Path, columns: Collection[str], watch: Watch) -> Iterator[tuple[str, Any]]:
+def _parquet(path: Path, columns: Sequence[str], watch: Watch) -> Iterator[tuple[str, Any]]:
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -76,8 +76,7 @@ def _parquet(path: Path, columns: Collection[str], watch: Watch) -> Iterator[tup
             names = file.schema_arrow.names
             if not (wanted := [name for name in names if name in columns]):
                 raise CorpusError(
-                    f"{path} has no column {columns[0] if isinstance(columns, tuple) else min(columns)}, "
-                    f"only {', '.join(names)}: rename the column that is meant."
+                    f"{path} has no column {columns[0]}, only {', '.join(names)}: rename the column that is meant."
                 )
             size, rows, done = path.stat().st_size, file.metadata.num_rows, 0
             for batch in file.iter_batches(_AT_ONCE, columns=wanted, use_threads=False):
