@@ -26,7 +26,7 @@ from trainer.errors import CorpusError
 from trainer.files import replacing
 from trainer.processes import in_order
 from trainer.progress import bar
-from trainer.sections import Corpus, Source
+from trainer.sections import Corpus
 
 _LEEWAY: Final = 0.02  # of a text, before the place where it is to be cut
 
@@ -44,7 +44,7 @@ def gather(corpus: Corpus, folder: Path, processes: int = 1) -> Report:
     with tempfile.TemporaryFile(dir=folder) as file:
         rows = Rows(file)
         _collect(corpus, rows, report, processes)
-        if corpus.near_duplicates < 1:
+        if _signed(corpus):
             drop_near_copies(rows, corpus.near_duplicates, report)
         if corpus.shared_with_held_out < 1:
             drop_what_both_sides_share(rows, corpus.shared_with_held_out, report, processes)
@@ -72,7 +72,7 @@ def _collect(corpus: Corpus, rows: Rows, report: Report, processes: int) -> None
     """Put every new document into `rows`, and decide which are held out."""
     apparatus, seen = cleaning.Report(), set[bytes]()
     with bar("corpus: reading", _size(corpus), of_bytes=True) as watch:
-        results = in_order(Prepare(corpus.yo_to_e), _read(corpus, watch), processes)
+        results = in_order(Prepare(corpus.yo_to_e, _signed(corpus)), _read(corpus, watch), processes)
         for name, of_source in itertools.groupby(results, key=lambda result: result[0]):
             first = len(rows.entries)
             for _, found, removed in of_source:
@@ -94,23 +94,20 @@ def _size(corpus: Corpus) -> int:
     for name, source in corpus.sources.items():
         if not (source.text or source.hub or source.librus.pages or source.generated_documents):
             raise CorpusError(f"The source {name} names no text: give a file or a folder with --text {name}=PATH.")
-        files += itertools.chain.from_iterable(documents.files(path) for path in _paths(source))
+        files += itertools.chain.from_iterable(documents.files(path) for path in hub.paths(source.text, source.hub))
     return sum(file.stat().st_size for file in files)
 
 
 def _read(corpus: Corpus, watch: Watch) -> Iterator[Batch]:
     """Every document of every source, in batches."""
     for name, source in corpus.sources.items():
-        texts = itertools.chain.from_iterable(documents.read(path, watch) for path in _paths(source))
+        paths = hub.paths(source.text, source.hub)
+        texts = itertools.chain.from_iterable(documents.read(path, watch) for path in paths)
         yield from in_batches(name, source.clean is True, texts)
         if source.librus.pages:
             yield from in_batches(name, source.clean is not False, librus.documents(source.librus))
         stories = generated.stories(source.generated_documents, seed=0)
         yield from in_batches(name, False, (Document(text=text, source="generated") for text in stories))
-
-
-def _paths(source: Source) -> list[Path]:
-    return [Path(name).expanduser() for name in source.text] + ([hub.fetch(source.hub)] if source.hub else [])
 
 
 def _split(rows: Rows, entries: list[Entry], corpus: Corpus) -> None:
@@ -121,10 +118,15 @@ def _split(rows: Rows, entries: list[Entry], corpus: Corpus) -> None:
     if entries and not held:
         total = sum(entry.characters for entry in entries)
         largest = max(entries, key=lambda entry: entry.characters)
-        _cut(rows, largest, corpus.val_fraction * (total / largest.characters))
+        _cut(rows, largest, corpus.val_fraction * (total / largest.characters), signed=_signed(corpus))
 
 
-def _cut(rows: Rows, whole: Entry, share: float) -> None:
+def _signed(corpus: Corpus) -> bool:
+    """Whether near copies are looked for, so that every document needs its signature."""
+    return corpus.near_duplicates < 1
+
+
+def _cut(rows: Rows, whole: Entry, share: float, *, signed: bool) -> None:
     """Hold the end of one document out, about that share of it."""
     whole.dropped = True  # its two parts stand for it
     row = rows.one(whole)
@@ -132,7 +134,8 @@ def _cut(rows: Rows, whole: Entry, share: float) -> None:
     cut = _place_to_cut(text, int(len(text) * (1 - share)))
     for part, is_held in ((text[:cut], False), (text[cut:], True)):
         if part:
-            rows.add(whole.name, prepared(Document(**row | {"text": part}), whole.name, part), held=is_held)
+            document = Document(**row | {"text": part})
+            rows.add(whole.name, prepared(document, whole.name, part, signed=signed), held=is_held)
 
 
 def _place_to_cut(text: str, cut: int) -> int:

@@ -32,7 +32,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A document as its row of JSON, with the digest of its text, its signature (uint32 [128]), and its sizes."""
+    """A document as its row of JSON, with its text's digest, its signature (uint32 [128], or none), and its sizes."""
 
     row: bytes
     digest: bytes
@@ -49,9 +49,13 @@ def in_batches(name: str, clean: bool, documents: Iterable[Document]) -> Iterato
 
 @dataclass(frozen=True, slots=True)
 class Prepare:
-    """The work of one process: a batch to its prepared documents and what was cleaned away."""
+    """The work of one process: a batch to its prepared documents and what was cleaned away.
+
+    They are signed where near copies are looked for.
+    """
 
     yo_to_e: bool
+    signed: bool
 
     def __call__(self, batch: Batch) -> tuple[str, list[Prepared], Report]:
         report = Report()
@@ -59,17 +63,17 @@ class Prepare:
         for document in batch.documents:
             text = clean(document.text, report) if batch.clean else document.text
             if text := normalise(text, yo_to_e=self.yo_to_e).strip():
-                found.append(prepared(document, batch.name, text))
+                found.append(prepared(document, batch.name, text, signed=self.signed))
         return batch.name, found, report
 
 
-def prepared(document: Document, name: str, text: str) -> Prepared:
+def prepared(document: Document, name: str, text: str, *, signed: bool) -> Prepared:
     """A document whose final text is known, of the source `name`."""
     data = text.encode()
     return Prepared(
         row=orjson.dumps({**asdict(document), "source": name, "text": text}) + b"\n",
         digest=hashlib.blake2b(data, digest_size=16).digest(),
-        signature=likeness.signature(text).tobytes(),
+        signature=likeness.signature(text).tobytes() if signed else b"",
         characters=len(text),
         bytes=len(data),
     )

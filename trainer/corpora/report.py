@@ -44,7 +44,8 @@ class Found:
     near_duplicates: int = 0
     overlap_with_held_out: int = 0
     held_out_but_learned: int = 0
-    """Held-out documents that stand in longer ones of the training part: their loss flatters."""
+    """Held-out documents that were dropped because they stand in longer ones of the training part: loss on them would
+    show memory."""
 
     @property
     def whole(self) -> Size:

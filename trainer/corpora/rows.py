@@ -36,7 +36,7 @@ class Rows:
 
     @property
     def signatures(self) -> np.ndarray:
-        """The MinHash of every entry, uint32 [entries, 128]."""
+        """The MinHash of every entry, uint32 [entries, 128]; of no entry where they are not signed."""
         return np.frombuffer(self._signatures, np.uint32).reshape(-1, PERMUTATIONS)
 
     def add(self, name: str, new: Prepared, *, held: bool = False) -> None:
