@@ -19,11 +19,21 @@ from trainer.tokens import Tokens
 class Stream:
     """The windows of one source, epoch after epoch."""
 
-    def __init__(self, tokens: Tokens, first: int, last: int, window: int, seed: Sequence[int]) -> None:
-        """Of documents `first` to `last` (excluded), in windows of `window` ids that overlap by one."""
+    def __init__(
+        self, tokens: Tokens, first: int, last: int, window: int, seed: Sequence[int], name: str = "the corpus"
+    ) -> None:
+        """Of documents `first` to `last` (excluded), in windows of `window` ids that overlap by one.
+
+        StageError, with the source's `name`, where they are too short for one.
+        """
         self._ids, self._starts = tokens.ids, tokens.starts[first : last + 1]
         self._window, self._seed = window, seed
         self.windows = (int(self._starts[-1] - self._starts[0]) - 1) // (window - 1) - 1  # one is lost to the phase
+        if self.windows < 1:
+            raise StageError(
+                f"The training text of {name} is shorter than two sequences of block_size {window - 1}: "
+                "give more text, or a smaller block_size."
+            )
         self._epoch = -1
 
     def take(self, numbers: np.ndarray) -> np.ndarray:
@@ -98,15 +108,11 @@ class _Phase:
         seed: tuple[int, ...],
     ) -> None:  # fmt: skip
         self.streams = [
-            Stream(tokens, first, last, block_size + 1, (*seed, number)) for number, (first, last) in enumerate(places)
+            Stream(tokens, first, last, block_size + 1, (*seed, number), name)
+            for number, (name, (first, last)) in enumerate(zip(weights, places))
         ]
         self.shares = shares(list(weights.values()), size)
-        for name, stream, share in zip(weights, self.streams, self.shares):
-            if stream.windows < 1:
-                raise StageError(
-                    f"The training text of {name} is shorter than two sequences of block_size {block_size}: "
-                    "give more text, or a smaller block_size."
-                )
+        for name, share in zip(weights, self.shares):
             if not share:
                 raise StageError(f"{name} weighs too little for one sequence in a batch of {size}: raise its weight.")
 

@@ -269,3 +269,6 @@ def test_batches_mix_answers_with_pretraining_text() -> None:
     assert (targets[ids[:, 0] == 60_000] == 60_000).all()
     with pytest.raises(StageError, match="pretraining text weighs too little"):
         AnswerBatches(tokens, mask, {"talk": 3.0}, 32, 8, 0, text, 0.01)
+    short = Tokens(text.ids[:60], np.array([0, 60]), {"prose": Counts(1, 60, 60, 60)})
+    with pytest.raises(StageError, match="text of prose is shorter than two sequences of block_size 32"):
+        AnswerBatches(tokens, mask, {"talk": 3.0}, 32, 8, 0, short, 1.0)

@@ -85,7 +85,8 @@ class Text:
     """Windows of pretraining text, in which every id is a target."""
 
     def __init__(self, tokens: Tokens, block_size: int, seed: tuple[int, ...]) -> None:
-        self._stream = Stream(tokens, 0, len(tokens.starts) - 1, block_size + 1, seed)
+        """StageError where the text is shorter than two windows."""
+        self._stream = Stream(tokens, 0, len(tokens.starts) - 1, block_size + 1, seed, " and ".join(tokens.counts))
 
     def take(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(ids, targets) of windows by number, int64 [len(numbers), block_size]."""
@@ -100,7 +101,7 @@ class AnswerBatches:
         self, tokens: Tokens, mask: np.ndarray, weights: dict[str, float], block_size: int, size: int, seed: int,
         text: Tokens | None = None, text_weight: float = 0.0,
     ) -> None:  # fmt: skip
-        """StageError where a source weighs too little for one row a batch."""
+        """StageError where a source weighs too little for one row a batch, or the text is too short for one."""
         ends = np.cumsum([0, *(counts.documents for counts in tokens.counts.values())]).tolist()
         self._rows: list[_Rows] = [
             Packed(tokens, mask, first, last, block_size, (seed, number))
