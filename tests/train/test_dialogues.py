@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat_app import tokenizer as tokenizers
+from chat_app.pieces import CONTROL, NORMAL, UNKNOWN, Pieces
 from chat_app.template import MARKS
-from chat_app.tokenizer import CONTROL, NORMAL, UNKNOWN, Pieces
 from trainer import recipe as recipes
 from trainer.dialogues import gather, intents
 from trainer.dialogues.packing import IGNORED, AnswerBatches, Packed
@@ -122,6 +122,27 @@ def test_no_held_out_wording_of_the_small_talk_is_taught() -> None:
     wordings = {first for first, single in held if single}
     assert len(wordings) > 1500
     assert not wordings & {first for first, single in taught if single}
+
+
+def test_nobody_says_a_held_out_wording_in_any_turn_of_learned_small_talk() -> None:
+    forbidden = intents.forbidden(row for _, row in smalltalk() if "user" in row)
+    settings = Dialogues(sources={"talk": DialogueSource(smalltalk=True)}, chain=4, pairs_per_intent=1)
+    learned = [each.messages for each in conversations("talk", settings, Report()) if not each.held]
+    assert max(map(len, learned)) > 4
+    lines = {intents.wording(message.content) for said in learned for message in said if message.role == "user"}
+    assert len(lines) > 20_000
+    assert not lines & forbidden
+
+
+def test_signs_without_words_are_taught_and_held_out_one_by_one() -> None:
+    assert intents.wording(" :) ") == ":)" != intents.wording(":(")
+    assert intents.wording("...") == intents.wording("…")  # the normaliser makes them one
+    rows = [{"id": f"signs {i}", "user": [":)", "))", "?", "…", f"слово {i}"], "bot": ["Ага."]} for i in range(30)]
+    said = {wording: held for wording, _, held in intents.cross(rows[:4], 24)}
+    assert not all(said[sign] for sign in (":)", "))", "?", "…"))
+    found = [row for _, row in smalltalk() if "user" in row]
+    taught = {phrasing for phrasing, _, held in intents.cross(found, 1) if not held}
+    assert {":)", "))", "?", "…", "😀"} & taught
 
 
 def recipe_with(**sources) -> recipes.Recipe:

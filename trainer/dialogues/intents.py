@@ -6,10 +6,12 @@ shows whether it has learned to understand or only to repeat.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
+
+from chat_app.text import normalise
+from trainer.dialogues.draw import fraction
 
 _ENOUGH_PHRASINGS: Final = 4
 _INTENTS_HELD_OUT: Final = 1 / 50
@@ -17,8 +19,8 @@ _WORDINGS_HELD_OUT: Final = 1 / 3
 
 
 def wording(text: str) -> str:
-    """What two phrasings share that differ in case and punctuation alone."""
-    return " ".join(re.findall(r"\w+", text.lower().replace("ё", "е")))
+    """What two phrasings share that differ in case and punctuation alone; one without words is its signs."""
+    return " ".join(re.findall(r"\w+", text.lower().replace("ё", "е"))) or normalise(text).strip()
 
 
 def cross(intents: Iterable[dict[str, Any]], pairs: int) -> Iterator[tuple[str, str, bool]]:
@@ -27,30 +29,29 @@ def cross(intents: Iterable[dict[str, Any]], pairs: int) -> Iterator[tuple[str, 
     A wording that any intent holds out is taught by none.
     """
     rows = list(intents)
-    apart = {row["id"]: _held_out_phrasing(row) for row in rows}
-    forbidden = {wording(phrasing) for phrasing in apart.values() if phrasing}
-    for row in rows:
-        forbidden |= {wording(phrasing) for phrasing in row["user"]} if whole(row["id"]) else set()
+    apart = forbidden(rows)
     for row in rows:
         for phrasing, reply in _pairs(row["user"], row["bot"], pairs):
-            yield phrasing, reply, wording(phrasing) in forbidden
+            yield phrasing, reply, wording(phrasing) in apart
+
+
+def forbidden(intents: Iterable[dict[str, Any]]) -> set[str]:
+    """The wordings that these intents hold out."""
+    return {wording(phrasing) for row in intents for phrasing in _held_out_phrasings(row)}
 
 
 def whole(name: str) -> bool:
     """Whether the whole intent of that id is held out."""
-    return _draw(name) < _INTENTS_HELD_OUT
+    return fraction(name) < _INTENTS_HELD_OUT
 
 
-def _held_out_phrasing(row: dict[str, Any]) -> str | None:
-    few = len(row["user"]) < _ENOUGH_PHRASINGS
-    if few or whole(row["id"]) or _draw(f"wording {row['id']}") >= _WORDINGS_HELD_OUT:
-        return None
-    return min(row["user"], key=lambda phrasing: _draw(f"{row['id']} {wording(phrasing)}"))
-
-
-def _draw(name: str) -> float:
-    """A number between 0 and 1 that the name alone decides."""
-    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=6).digest()) / (1 << 48)
+def _held_out_phrasings(row: dict[str, Any]) -> list[str]:
+    phrasings: list[str] = row["user"]
+    if whole(row["id"]):
+        return phrasings
+    if len(phrasings) < _ENOUGH_PHRASINGS or fraction(f"wording {row['id']}") >= _WORDINGS_HELD_OUT:
+        return []
+    return [min(phrasings, key=lambda phrasing: fraction(f"{row['id']} {wording(phrasing)}"))]
 
 
 def _pairs(phrasings: list[str], replies: list[str], most: int) -> Iterator[tuple[str, str]]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +12,7 @@ from chat_app.template import Message
 from trainer import hub, rows
 from trainer.corpora.documents import files
 from trainer.dialogues import exercises, intents
+from trainer.dialogues.draw import fraction
 from trainer.dialogues.report import Report
 from trainer.dialogues.shapes import LISTS, Conversation, Malformed, messages_of
 from trainer.errors import CorpusError
@@ -28,8 +28,7 @@ def conversations(name: str, settings: Dialogues, report: Report) -> Iterator[Co
         raise CorpusError(f"The source {name} names no conversations: give a file or a folder with --text {name}=PATH.")
     chance = random.Random(f"{settings.seed} {name}")
     columns = (*LISTS, *source.at_least, *source.at_most)
-    paths = [Path(text).expanduser() for text in source.text] + ([hub.fetch(source.hub)] if source.hub else [])
-    for file in itertools.chain.from_iterable(map(files, paths)):
+    for file in itertools.chain.from_iterable(map(files, hub.paths(source.text, source.hub))):
         for where, row in rows.read(file, columns):
             if reason := _refused(row, source):
                 report.drop(name, reason, where)
@@ -37,10 +36,12 @@ def conversations(name: str, settings: Dialogues, report: Report) -> Iterator[Co
                 yield from _read(name, where, row, settings, report)
     if source.smalltalk:
         found = list(smalltalk())
+        phrased = [row for _, row in found if "user" in row]
+        forbidden = intents.forbidden(phrased)
         for where, row in found:
             if "turns" in row:
-                yield from _read(name, where, row, settings, report)
-        crossed = intents.cross((row for _, row in found if "user" in row), settings.pairs_per_intent)
+                yield from _read(name, where, row, settings, report, forbidden)
+        crossed = intents.cross(phrased, settings.pairs_per_intent)
         yield from _chained((_exchange(*pair) for pair in crossed), settings.chain, chance)
     for kind, count in source.generated.items():
         yield from _chained(exercises.make(kind, count, settings.seed), settings.chain, chance)
@@ -69,16 +70,20 @@ def _number(value: Any) -> float:
     return float(value) if isinstance(value, (int, float)) else float("nan")
 
 
-def _read(name: str, where: str, row: dict[str, Any], settings: Dialogues, report: Report) -> Iterator[Conversation]:
+def _read(
+    name: str, where: str, row: dict[str, Any], settings: Dialogues, report: Report,
+    forbidden: Collection[str] = (),
+) -> Iterator[Conversation]:  # fmt: skip
+    """The conversation of a row, if it is one; held out by chance, or because a forbidden wording is said in it."""
     try:
         messages = messages_of(row)
     except Malformed as reason:
         report.drop(name, str(reason), where)
         return
+    said = [intents.wording(message.content) for message in messages if message.role == "user"]
     # By what the person says first: conversations that begin alike stay on one side.
-    first = intents.wording(next(message.content for message in messages if message.role == "user"))
-    digest = hashlib.blake2b(f"{settings.seed} {first}".encode(), digest_size=6).digest()
-    yield Conversation(messages, int.from_bytes(digest) < settings.val_fraction * (1 << 48))
+    by_chance = fraction(f"{settings.seed} {said[0]}") < settings.val_fraction
+    yield Conversation(messages, by_chance or any(wording in forbidden for wording in said))
 
 
 def _exchange(phrasing: str, reply: str, held: bool) -> Conversation:

@@ -9,10 +9,11 @@ are held out instead.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from functools import cache
 from typing import Final
+
+from trainer.dialogues.draw import fraction
 
 _PAIRS: Final = 0.05
 _WORDINGS: Final = 0.08
@@ -24,7 +25,7 @@ SIGN: Final = re.compile(r"(?<=}) ?[-+*/:×х<>] ?(?={)")
 
 def pair(a: int, b: int) -> bool:
     """Whether the family of a + b is held out."""
-    return all(10 < number < 100 and number % 10 for number in (a, b)) and _draw(f"{min(a, b)} {max(a, b)}") < _PAIRS
+    return all(10 < number < 100 and number % 10 for number in (a, b)) and fraction(f"{min(a, b)} {max(a, b)}") < _PAIRS
 
 
 @cache
@@ -39,14 +40,9 @@ def wordings(patterns: tuple[str, ...]) -> frozenset[str]:
     eligible = sorted(key for key in own if own[key] >= _OWN_WORDS and key != keys[patterns[0]])
     if len(eligible) < _ENOUGH_WORDINGS:
         return frozenset()
-    held = sorted(eligible, key=_draw)[: max(1, round(_WORDINGS * len(eligible)))]
+    held = sorted(eligible, key=fraction)[: max(1, round(_WORDINGS * len(eligible)))]
     return frozenset(pattern for pattern, key in keys.items() if key in held)
 
 
 def _words(text: str) -> str:
     return " ".join(re.findall(r"\w+", text.lower().replace("ё", "е")))
-
-
-def _draw(name: str) -> float:
-    """A number between 0 and 1 that the name alone decides."""
-    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=6).digest()) / (1 << 48)
