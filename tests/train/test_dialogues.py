@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -225,7 +226,7 @@ def test_a_vocabulary_without_marks_is_refused(tmp_path, talk) -> None:
 def test_sources_without_conversations_are_named(tmp_path, talk) -> None:
     with pytest.raises(CorpusError, match="give a file or a folder with --text talk=PATH"):
         gather.gather(recipe_with(talk={}), (), PIECES, tmp_path)
-    with pytest.raises(CorpusError, match="leaves no conversation to"):
+    with pytest.raises(CorpusError, match="leaves no conversation to learn from: give more, or filter less"):
         gather.gather(recipe_with(talk={"text": (talk,), "at_least": {"score": 1}}), (), PIECES, tmp_path)
     with pytest.raises(StageError, match="run the dialogues stage first"):
         gather.load(tmp_path / "nowhere", "train")
@@ -235,6 +236,38 @@ def test_sources_without_conversations_are_named(tmp_path, talk) -> None:
     path.write_bytes(path.read_bytes()[:-3])
     with pytest.raises(StageError, match="run the dialogues stage again"):
         gather.load(tmp_path, "train")
+
+
+def test_a_source_too_small_to_hold_anything_out_names_the_cure(tmp_path, talk) -> None:
+    recipe = recipe_with(talk={"text": (talk,)})
+    few = recipe.dialogues.model_copy(update={"val_fraction": 1e-9})
+    with pytest.raises(CorpusError, match=r"hold out: raise dialogues\.val_fraction \(now 1e-09\), or give more"):
+        gather.gather(recipe.model_copy(update={"dialogues": few}), (), PIECES, tmp_path)
+
+
+def test_a_text_for_a_source_that_nobody_knows_is_refused(tmp_path, talk) -> None:
+    recipe = recipe_with(talk={"text": (talk,)})
+    (known,) = recipe.corpus.sources
+    with pytest.raises(CorpusError, match=rf"called tlak \(--text tlak={talk}\); did you mean talk\? Known: .*talk"):
+        gather.gather(recipe, [f"tlak={talk}"], PIECES, tmp_path)
+    with pytest.raises(CorpusError, match="--text talk= gives no path"):
+        gather.gather(recipe, ["talk="], PIECES, tmp_path)
+    (tmp_path / "a=b.txt").write_text("Проза", "utf-8")
+    gather.gather(recipe, [str(tmp_path / "a=b.txt"), f"{known}=nowhere.txt", "prose.txt"], PIECES, tmp_path)
+
+
+def test_conversations_of_another_vocabulary_are_refused(tmp_path, talk) -> None:
+    gather.gather(recipe_with(talk={"text": (talk,)}), (), PIECES, tmp_path)
+    for pieces in (PIECES, dataclasses.replace(PIECES, yo_to_e=True)):
+        (tmp_path / "vocabulary.json").write_bytes(orjson.dumps(pieces.to_dict()))
+        if pieces is PIECES:
+            assert gather.load(tmp_path, "train")
+    with pytest.raises(StageError, match="run the dialogues stage again"):
+        gather.load(tmp_path, "train")
+    about = tmp_path / "dialogues" / "dialogues.json"
+    values = orjson.loads(about.read_bytes())
+    about.write_bytes(orjson.dumps({key: values[key] for key in ("parts", "report")}))
+    assert gather.load(tmp_path, "train")  # older ones
 
 
 def test_gathering_twice_gives_the_same_bytes(tmp_path, talk) -> None:

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+import difflib
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Final
 
 import numpy as np
 import orjson
 
 from chat_app import template
 from chat_app import tokenizer as tokenizer_module
+from chat_app.pieces import Pieces
 from chat_app.template import Message
-from chat_app.tokenizer import Pieces, Tokenizer
+from chat_app.tokenizer import Tokenizer
+from trainer import fingerprint
 from trainer.dialogues.report import Report
 from trainer.dialogues.sources import conversations
 from trainer.errors import CorpusError, StageError
-from trainer.files import replacing
+from trainer.files import replacing_all
 from trainer.recipe import Recipe
 from trainer.sections import Dialogues
 from trainer.tokens import Counts, Tokens
@@ -28,46 +30,71 @@ PARTS: Final = ("train", "val")
 
 
 def gather(recipe: Recipe, texts: Sequence[str], pieces: Pieces, folder: Path) -> Report:
-    """Write ids, masks and starts of both parts, source by source, and dialogues.json into FOLDER."""
+    """Write ids, masks and starts of both parts, source by source, and dialogues.json into FOLDER.
+
+    No file takes its place before all of them are written.
+    """
     if recipe.dialogues is None:
         raise StageError(
             f"The recipe {recipe.name} has no dialogues: its mind goes on from a text, and does not answer."
         )
-    settings, block_size = with_texts(recipe.dialogues, texts), recipe.model.block_size
+    settings = with_texts(recipe.dialogues, texts, recipe.corpus.sources)
     tokenizer = tokenizer_module.from_dict(pieces.to_dict())
     if not template.has_marks(tokenizer):
         marks = ", ".join(template.MARKS)
         raise CorpusError(f"The vocabulary cannot talk: put {marks} into vocabulary.marks and make it again.")
-    report = Report()
-    with ExitStack() as stack:
-        parts = {part: _Part(folder / FOLDER, part, stack.enter_context) for part in PARTS}
+    report, place = Report(), folder / FOLDER
+    paths = [path for part in PARTS for path in _paths(place, part)]
+    with replacing_all(*paths, place / "dialogues.json") as files:
+        parts = {"train": _Part(*files[:3]), "val": _Part(*files[3:6])}
         for name in settings.sources:
-            for conversation in conversations(name, settings, report):
-                messages, ids, mask = render(conversation.messages, settings.system, tokenizer, block_size)
-                if messages:
-                    part = "val" if conversation.held else "train"
-                    parts[part].add(name, ids, mask, messages)
-                    report.keep(name, part, ids, mask)
-                else:
-                    report.drop(name, "longer than the context", conversation.messages[0].content[:60])
-            for part, what in (("train", "learn from"), ("val", "hold out")):
-                if name not in parts[part].counts:
-                    raise CorpusError(f"The source {name} leaves no conversation to {what}: give more, or filter less.")
+            _write(name, settings, tokenizer, recipe.model.block_size, parts, report)
         for part in parts.values():
             part.close()
-    with replacing(folder / FOLDER / "dialogues.json") as file:
         counts = {name: {n: asdict(c) for n, c in part.counts.items()} for name, part in parts.items()}
-        file.write(orjson.dumps({"parts": counts, "report": report.to_dict()}, option=orjson.OPT_INDENT_2))
+        about = {"parts": counts, fingerprint.KEY: fingerprint.of(pieces), "report": report.to_dict()}
+        files[-1].write(orjson.dumps(about, option=orjson.OPT_INDENT_2))
     return report
 
 
-def with_texts(settings: Dialogues, texts: Sequence[str]) -> Dialogues:
-    """The dialogues with the command line's `NAME=PATH` added to the sources of those names."""
+def _write(
+    name: str, settings: Dialogues, tokenizer: Tokenizer, block_size: int, parts: dict[str, _Part], report: Report
+) -> None:
+    """The conversations of one source. CorpusError where they give nothing to a part."""
+    for conversation in conversations(name, settings, report):
+        messages, ids, mask = render(conversation.messages, settings.system, tokenizer, block_size)
+        if messages:
+            part = "val" if conversation.held else "train"
+            parts[part].add(name, ids, mask, messages)
+            report.keep(name, part, ids, mask)
+        else:
+            report.drop(name, "longer than the context", conversation.messages[0].content[:60])
+    if name not in parts["train"].counts:
+        raise CorpusError(f"The source {name} leaves no conversation to learn from: give more, or filter less.")
+    if name not in parts["val"].counts:
+        raise CorpusError(
+            f"The source {name} leaves no conversation to hold out: raise dialogues.val_fraction "
+            f"(now {settings.val_fraction:g}), or give more."
+        )
+
+
+def with_texts(settings: Dialogues, texts: Sequence[str], elsewhere: Collection[str]) -> Dialogues:
+    """The dialogues with the command line's `NAME=PATH` added to the sources of those names.
+
+    A path without a name, and the names `elsewhere`, are the corpus's. CorpusError where nobody knows the name.
+    """
     sources = dict(settings.sources)
     for text in texts:
-        name, _, path = text.partition("=")
-        if path and name in sources:
+        name, equals, path = text.partition("=")
+        if equals and not path:
+            raise CorpusError(f"--text {text} gives no path: write {name}= and a file or a folder after it.")
+        if name in sources:
             sources[name] = sources[name].model_copy(update={"text": (*sources[name].text, path)})
+        elif equals and name not in elsewhere and not Path(text).expanduser().exists():
+            known = sorted({*sources, *elsewhere})
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+            guess = f"; did you mean {near[0]}?" if near else "."
+            raise CorpusError(f"No source is called {name} (--text {text}){guess} Known: {', '.join(known)}.")
     return settings.model_copy(update={"sources": sources})
 
 
@@ -92,15 +119,15 @@ def render(
 class _Part:
     """The files of one part while they are written."""
 
-    def __init__(self, folder: Path, part: str, enter: Callable[[Any], IO[bytes]]) -> None:
+    def __init__(self, ids: IO[bytes], mask: IO[bytes], starts: IO[bytes]) -> None:
         self.counts: dict[str, Counts] = {}
-        self._ids, self._mask, self._start_file = (enter(replacing(path)) for path in _paths(folder, part))
+        self._ids, self._mask, self._start_file = ids, mask, starts
         self._starts = [0]
 
     def add(self, name: str, ids: list[int], mask: list[int], messages: list[Message]) -> None:
         """One conversation more. Its counts are of what is learned: the answers."""
-        np.array(ids, np.uint16).tofile(self._ids)
-        np.array(mask, np.uint8).tofile(self._mask)
+        self._ids.write(np.array(ids, np.uint16).tobytes())
+        self._mask.write(bytes(mask))
         self._starts.append(self._starts[-1] + len(ids))
         answers = [message.content for message in messages if message.role == "assistant"]
         count = self.counts.setdefault(name, Counts())
@@ -111,15 +138,20 @@ class _Part:
 
     def close(self) -> None:
         """Write the starts, known only now."""
-        np.array(self._starts, np.int64).tofile(self._start_file)
+        self._start_file.write(np.array(self._starts, np.int64).tobytes())
 
 
 def load(folder: Path, part: str) -> tuple[Tokens, np.ndarray]:
-    """(tokens, mask uint8 [ids]) that `gather` wrote, memory-mapped. StageError where they are missing or cut."""
+    """(tokens, mask uint8 [ids]) that `gather` wrote, memory-mapped.
+
+    StageError where they are missing, cut, or of another vocabulary.
+    """
     paths, about = _paths(folder / FOLDER, part), folder / FOLDER / "dialogues.json"
     if not all(path.exists() for path in (*paths, about)):
         raise StageError(f"There is no {paths[0]}: run the dialogues stage first.")
-    counts = {name: Counts(**values) for name, values in orjson.loads(about.read_bytes())["parts"][part].items()}
+    values = orjson.loads(about.read_bytes())
+    fingerprint.check(folder, values, FOLDER)
+    counts = {name: Counts(**counts) for name, counts in values["parts"][part].items()}
     ids, mask, starts = (
         np.memmap(paths[0], np.uint16, "r"),
         np.memmap(paths[1], np.uint8, "r"),

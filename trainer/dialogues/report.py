@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+from array import array
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +13,8 @@ import numpy as np
 from rich.table import Table
 from rich.text import Text
 
-from chat_app.tokenizer import CONTROL, Tokenizer
+from chat_app.pieces import CONTROL
+from chat_app.tokenizer import Tokenizer
 
 _EXAMPLES = 20
 
@@ -22,7 +25,7 @@ class Found:
 
     dropped: Counter[str] = field(default_factory=Counter)
     places: dict[str, str] = field(default_factory=dict)
-    lengths: dict[str, list[int]] = field(default_factory=lambda: {"train": [], "val": []})
+    lengths: dict[str, array[int]] = field(default_factory=lambda: {"train": array("I"), "val": array("I")})
 
 
 class Report:
@@ -75,7 +78,7 @@ class Report:
         return [_coloured(ids, mask, tokenizer) for ids, mask in self.examples]
 
 
-def _spread(lengths: list[int]) -> dict[str, int]:
+def _spread(lengths: Sequence[int]) -> dict[str, int]:
     """Mean and percentiles, in tokens."""
     if not lengths:
         return dict.fromkeys(("mean", "p50", "p90", "p99"), 0)
