@@ -51,7 +51,7 @@ class Source(Section):
 
     text: tuple[str, ...] = ()
     hub: str = ""
-    """A dataset of the Hugging Face Hub, owner/name: fetched once, then read as `text`."""
+    """A dataset of the Hugging Face Hub, owner/name: fetched once, then read as `text`; not asked for where `text` is given."""
     librus: Librus = Librus()
     generated_documents: int = Field(default=0, ge=0)
     clean: bool | None = None
@@ -68,7 +68,7 @@ class Corpus(Section):
     sources: dict[str, Source] = Field(min_length=1)
     yo_to_e: bool = True
     val_fraction: float = Field(default=0.1, gt=0, lt=1)
-    """Held out of every source, by whole documents."""
+    """Held out of every source, by whole documents where they are short enough, else from the end of the largest."""
     near_duplicates: float = Field(default=0.8, gt=0, le=1)
     """Of two texts at least this alike (the share of runs of three words in common) one is kept; 1: only copies go."""
     shared_with_held_out: float = Field(default=0.25, gt=0, le=1)
@@ -173,7 +173,7 @@ class DialogueSource(Section):
     text: tuple[str, ...] = ()
     """JSONL or parquet rows; trainer/dialogues/shapes.py lists their shapes."""
     hub: str = ""
-    """A dataset of the Hugging Face Hub, owner/name: fetched once, then read as `text`."""
+    """A dataset of the Hugging Face Hub, owner/name: fetched once, then read as `text`; not asked for where `text` is given."""
     smalltalk: bool = False
     """The small talk that comes with the trainer."""
     generated: dict[str, PositiveInt] = {}
