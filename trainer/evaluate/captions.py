@@ -28,11 +28,12 @@ GROUPS: Final = {
     "unknown": Phrase("Незнакомые темы", "Unknown subjects"),
 }
 PARTS: Final = {
-    "wordings": Phrase("бит на байт, новые формулировки", "bits a byte, new wordings"),
+    "wordings": Phrase(
+        "бит на байт, новые формулировки, ответы знакомы", "bits a byte, new wordings of learned replies"
+    ),
     "intents": Phrase("бит на байт, незнакомые темы", "bits a byte, unknown subjects"),
     "dialogues": Phrase("бит на байт, новые диалоги", "bits a byte, new dialogues"),
     "exercises": Phrase("бит на байт, новые задачи", "bits a byte, new exercises"),
-    "replies": Phrase("бит на байт, новые формулировки и ответы", "bits a byte, new wordings and replies"),
 }
 GROUP: Final = Phrase("Вопросы", "Questions")
 ASKED: Final = Phrase("Задано", "Asked")

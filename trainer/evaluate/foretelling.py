@@ -1,7 +1,7 @@
 """How well a mind foretells answers to questions it has not been taught, in bits a byte. Knows the engine's logits.
 
-The answers themselves are mostly learned where the intent is: a reply fits all wordings. Those that are not are a part
-of their own.
+Where the intent is taught, its replies are learned under other wordings, so what is foretold there is in part
+remembered. Of whole intents and of dialogues only those are taken whose replies stand in no learned conversation.
 """
 
 from __future__ import annotations
@@ -22,10 +22,8 @@ from trainer.dialogues import exercises, intents
 from trainer.dialogues.shapes import Conversation
 from trainer.dialogues.sources import smalltalk
 
-# Part -> how many conversations: of taught intents, of intents held out whole, of several turns, made by rule, and
-# again of taught intents those whose reply stands in no learned conversation. The last is drawn last: the draws of the
-# others stay what they were.
-PARTS: Final = {"wordings": 200, "intents": 100, "dialogues": 40, "exercises": 100, "replies": 100}
+# Part -> how many conversations: of taught intents, of intents held out whole, of several turns, made by rule.
+PARTS: Final = {"wordings": 200, "intents": 100, "dialogues": 40, "exercises": 100}
 _LONGEST: Final = 512
 _DRAWN: Final = 200
 
@@ -39,8 +37,9 @@ def held(talk: Sequence[Conversation], fraction: float = 1.0) -> dict[str, list[
         if conversation.held:
             single = len(conversation.messages) == 2
             whole = single and intents.wording(conversation.messages[0].content) in known
-            found["intents" if whole else "wordings" if single else "dialogues"].append(conversation)
-    found["replies"] = [each for each in found["wordings"] if learned.isdisjoint(_replies(each))]
+            part = "intents" if whole else "wordings" if single else "dialogues"
+            if learned.isdisjoint(_replies(conversation)) == (part != "wordings"):
+                found[part].append(conversation)
     found["exercises"] = [each for kind in exercises.KINDS for each in exercises.make(kind, _DRAWN, 0) if each.held]
     chance = random.Random("foretelling")
     return {

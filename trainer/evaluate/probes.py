@@ -71,9 +71,11 @@ def of(taught: Taught, *, quick: bool = False) -> list[Probe]:
         "unknown": _unknown(every),
     }
     found: list[Probe] = []
+    seen: set[tuple[str, ...]] = set()
     for group, count in GROUPS.items():
-        new = _different(made[group], taught.questions)
-        found += islice(new, -(-count // QUICK) if quick else count)
+        new = _different(made[group], taught.questions, seen)
+        chosen = list(islice(new, count))
+        found += chosen[: -(-count // QUICK)] if quick else chosen
     return found
 
 
@@ -82,9 +84,8 @@ def intents_of(names: Iterable[str]) -> list[Row]:
     return [row for name in names for _, row in rows.read(SMALLTALK / f"{name}.jsonl", ()) if "user" in row]
 
 
-def _different(probes: Iterable[Probe], questions: frozenset[str]) -> Iterator[Probe]:
-    """Each once, without those whose first line is taught. Signs count: 7 - 8 is not 7 * 8."""
-    seen: set[tuple[str, ...]] = set()
+def _different(probes: Iterable[Probe], questions: frozenset[str], seen: set[tuple[str, ...]]) -> Iterator[Probe]:
+    """Each once, without those `seen` before or whose first line is taught. Signs count: 7 - 8 is not 7 * 8."""
     for probe in probes:
         if probe.lines not in seen and intents.wording(probe.lines[0]) not in questions:
             seen.add(probe.lines)

@@ -25,8 +25,8 @@ _NEW: Final = (
     "New to the mind: the numbers of two-digit sums, the names, the unknown subjects; in all other groups the wordings."
 )
 PARTS: Final = {
-    "wordings": "wordings", "intents": "whole intents", "dialogues": "dialogues", "exercises": "exercises",
-    "replies": "wordings and replies",
+    "wordings": "wordings of learned replies", "intents": "whole intents", "dialogues": "dialogues",
+    "exercises": "exercises",
 }  # fmt: skip
 
 
