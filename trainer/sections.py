@@ -51,7 +51,7 @@ class Source(Section):
 
     text: tuple[str, ...] = ()
     hub: str = ""
-    """A dataset of the Hugging Face Hub, owner/name: fetched once, then read as `text`; not asked for where `text` is given."""
+    """A dataset of the Hugging Face Hub, owner/name: fetched once and read where no `text` is given."""
     librus: Librus = Librus()
     generated_documents: int = Field(default=0, ge=0)
     clean: bool | None = None
@@ -173,7 +173,7 @@ class DialogueSource(Section):
     text: tuple[str, ...] = ()
     """JSONL or parquet rows; trainer/dialogues/shapes.py lists their shapes."""
     hub: str = ""
-    """A dataset of the Hugging Face Hub, owner/name: fetched once, then read as `text`; not asked for where `text` is given."""
+    """A dataset of the Hugging Face Hub, owner/name: fetched once and read where no `text` is given."""
     smalltalk: bool = False
     """The small talk that comes with the trainer."""
     generated: dict[str, PositiveInt] = {}

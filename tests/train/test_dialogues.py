@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import tracemalloc
 
 import numpy as np
 import orjson
@@ -268,6 +269,16 @@ def test_conversations_of_another_vocabulary_are_refused(tmp_path, talk) -> None
     values = orjson.loads(about.read_bytes())
     about.write_bytes(orjson.dumps({key: values[key] for key in ("parts", "report")}))
     assert gather.load(tmp_path, "train")  # older ones
+
+
+def test_the_length_of_a_conversation_takes_a_few_bytes() -> None:
+    report = Report()
+    tracemalloc.start()
+    for length in range(1000, 101_000):
+        report.keep("talk", "train", range(length), ())
+    assert tracemalloc.get_traced_memory()[0] < 1_000_000
+    tracemalloc.stop()
+    assert report.to_dict()["talk"]["train"]["p50"] == 51_000
 
 
 def test_gathering_twice_gives_the_same_bytes(tmp_path, talk) -> None:
