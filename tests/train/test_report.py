@@ -161,6 +161,21 @@ def test_a_run_with_one_point_and_holes_has_a_report(tmp_path) -> None:
     assert html.count("<svg") == 1
 
 
+@pytest.mark.parametrize("key", [*ROWS[0], "iteration of samples", "text", "prompt"])
+def test_rows_that_lack_a_key_have_a_report(tmp_path, key) -> None:
+    def without(row: dict) -> dict:
+        return {name: value for name, value in row.items() if name != key.removesuffix(" of samples")}
+
+    curve, samples = ROWS, STATE["samples"]
+    if key in ROWS[0]:
+        curve = [without(ROWS[0]), *ROWS[1:3], without(ROWS[3])]
+    else:
+        samples = [samples[0], without(samples[1])]
+    html = page_of(write(tmp_path, {**STATE, "curve": curve, "samples": samples, "config": {"n_layer": 7}}))
+    assert html.count("<svg") == 5
+    assert "слоёв 7, голов" in html
+
+
 def test_no_run_at_all_is_a_sentence(tmp_path) -> None:
     with pytest.raises(StageError, match=r"There is no run in .* run the pretrain stage first\."):
         findings.read(tmp_path)

@@ -9,7 +9,6 @@ from chat_app.language import Phrase
 STAGE: Final = {
     "pretrain": Phrase("Обучение", "Pretraining"),
     "sft": Phrase("Дообучение на разговорах", "Fine-tuning"),
-    "kto": Phrase("Обучение на оценках", "Learning from judgements"),
 }
 RUNNING: Final = Phrase("Ещё растёт: {done} из {all} итераций.", "Still growing: {done} of {all} iterations.")
 EVOLUTION: Final = Phrase("Как менялось письмо", "How its writing changed")

@@ -16,7 +16,7 @@ import orjson
 from trainer.errors import StageError
 
 MOMENTS = 6  # at which samples are shown
-STAGES = ("pretrain", "sft", "kto")  # in the order of growth
+STAGES = ("pretrain", "sft")  # in the order of growth
 
 
 def held_out_loss(row: dict[str, Any]) -> float | None:
@@ -39,10 +39,15 @@ class Stage:
     name: str
     state: dict[str, Any]
 
+    @property
+    def curve(self) -> list[dict[str, Any]]:
+        """The rows that say when they were measured."""
+        return [row for row in self.state.get("curve") or [] if "iteration" in row]
+
     def series(self, key: str, source: str | None = None) -> tuple[np.ndarray, np.ndarray]:
         """(iterations, values) of a key of the curve, or of one source, where it was measured."""
         found = []
-        for row in self.state.get("curve") or []:
+        for row in self.curve:
             value = row.get(key) if source is None else (row.get(key) or {}).get(source)
             if value is not None and math.isfinite(value):
                 found.append((row["iteration"], value))
@@ -52,24 +57,26 @@ class Stage:
     @property
     def sources(self) -> list[str]:
         """The names of the sources that were measured apart."""
-        return list(dict.fromkeys(name for row in self.state.get("curve") or [] for name in row.get("sources") or {}))
+        return list(dict.fromkeys(name for row in self.curve for name in row.get("sources") or {}))
 
     @property
     def best(self) -> dict[str, Any]:
         """The row of the curve with the lowest held-out loss; empty before the first."""
-        rows = [row for row in self.state.get("curve") or [] if held_out_loss(row) is not None]
+        rows = [row for row in self.curve if held_out_loss(row) is not None]
         return min(rows, key=held_out_loss, default={})
 
     def samples(self) -> dict[str, list[dict[str, Any]]]:
         """Prompt -> what was written after it, at up to MOMENTS moments: the first, the last, and ever rarer ones."""
         found: dict[str, list[dict[str, Any]]] = {}
         for sample in self.state.get("samples") or []:
+            if not {"iteration", "text"} <= sample.keys():
+                continue
             found.setdefault(sample.get("prompt") or "", []).append(sample)
         return {prompt: _thinned(samples) for prompt, samples in found.items()}
 
     def loss_at(self, iteration: int) -> float | None:
         """The held-out loss that was last measured up to `iteration`."""
-        rows = self.state.get("curve") or []
+        rows = self.curve
         losses = [loss for row in rows if row["iteration"] <= iteration and (loss := held_out_loss(row)) is not None]
         return losses[-1] if losses else None
 

@@ -44,7 +44,7 @@ def page(recipe: Recipe, source: str, found: Findings) -> str:
     language = recipe.mind.language
     numbers = Numbers(language)
     sections = [
-        _head(recipe, found.stages[-1].state.get("config") or recipe.model.model_dump()),
+        _head(recipe, recipe.model.model_dump() | (found.stages[-1].state.get("config") or {})),
         *(part for stage in found.stages for part in (_stage(stage, found, numbers), _evolution(stage, numbers))),
         _corpus(found, numbers),
         _vocabulary(found, numbers),
