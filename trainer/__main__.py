@@ -234,7 +234,7 @@ def report(
         found = compressors.make(folder)
         rich.print(f"report: bz2 needs {found['bz2']:.4f} bits a byte of the held-out text, xz {found['xz']:.4f}")
     for path in page.make(recipe, find(name).read_text("utf-8"), folder, to or folder):
-        rich.print(f"report: {path}")
+        rich.print(f"report: {escape(str(path))}")
 
 
 @app.command()
@@ -263,7 +263,7 @@ def evaluate(
     for path, write in ((out, command.write_json), (page, command.write_page)):
         if path:
             write(opened, cards[0], path, quick=quick or search)
-            rich.print(f"evaluate: {path}")
+            rich.print(f"evaluate: {escape(str(path))}")
 
 
 @app.command()
@@ -286,7 +286,7 @@ def probe(
     findings, files = command.make(opened, prompt, settings, folder)
     rich.print(*table.of(findings), sep="\n")
     for file in files:
-        rich.print(f"probe: {file}")
+        rich.print(f"probe: {escape(str(file))}")
 
 
 @importing.command()
@@ -301,7 +301,7 @@ def nanogpt(
     about = {"title": title, "author": author, "licence": licence, "training_data": training_data}
     card = {key: text for key, text in about.items() if text}
     made = import_checkpoint(checkpoint, tokenizer, path, card=card, language=language, prompts=prompt)
-    rich.print(f"import: {path}, {made.parameters / 1e6:.2f} M parameters, sha256 {made.sha256[:12]}…")
+    rich.print(f"import: {escape(str(path))}, {made.parameters / 1e6:.2f} M parameters, sha256 {made.sha256[:12]}…")
     if made.left_out:
         rich.print(f"import: {made.left_out:,} rows of the embedding that the tokenizer has no piece for are left out")
 

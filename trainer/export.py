@@ -14,8 +14,9 @@ import torch
 from chat_app import template
 from chat_app import tokenizer as tokenizer_module
 from chat_app.config import Config
+from chat_app.pieces import Pieces
 from chat_app.sampler import Sampling
-from chat_app.tokenizer import Pieces, Tokenizer
+from chat_app.tokenizer import Tokenizer
 from trainer import checkpoint, mind_file, pretrain, sft, tokens
 from trainer.checkpoint import Checkpoint
 from trainer.dialogues import gather
