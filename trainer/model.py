@@ -63,9 +63,9 @@ class HeadNorm(nn.Module):
 class Attention(nn.Module):
     """Causal self-attention; G key-value heads serve H query heads (GQA, arXiv 2305.13245)."""
 
-    def __init__(self, config: Config, dropout: float) -> None:
+    def __init__(self, config: Config, dropout: float, attention_dropout: float) -> None:
         super().__init__()
-        self.config, self.dropout = config, dropout
+        self.config, self.dropout, self.attention_dropout = config, dropout, attention_dropout
         self.c_q = nn.Linear(config.n_embd, config.n_embd, bias=config.bias)
         self.c_k = nn.Linear(config.n_embd, config.n_kv, bias=config.bias)
         self.c_v = nn.Linear(config.n_embd, config.n_kv, bias=config.bias)
@@ -85,7 +85,7 @@ class Attention(nn.Module):
             q, k = rotate(q, cos[:T], sin[:T]), rotate(k, cos[:T], sin[:T])
         y = F.scaled_dot_product_attention(
             q, k, v,
-            dropout_p=self.dropout if self.training else 0.0,
+            dropout_p=self.attention_dropout if self.training else 0.0,
             is_causal=True,
             enable_gqa=c.n_kv_head != c.n_head,
         )  # [B, H, T, D]  # fmt: skip
@@ -113,9 +113,9 @@ class Mlp(nn.Module):
 class Block(nn.Module):
     """One layer, pre-norm: each half adds to the stream."""
 
-    def __init__(self, config: Config, dropout: float) -> None:
+    def __init__(self, config: Config, dropout: float, attention_dropout: float) -> None:
         super().__init__()
-        self.ln_1, self.attn = Norm(config, config.n_embd), Attention(config, dropout)
+        self.ln_1, self.attn = Norm(config, config.n_embd), Attention(config, dropout, attention_dropout)
         self.ln_2, self.mlp = Norm(config, config.n_embd), Mlp(config, dropout)
 
     def forward(self, x: Tensor, cos: Tensor | None, sin: Tensor | None) -> Tensor:
@@ -129,7 +129,7 @@ class Transformer(nn.Module):
     Targets of -1 are not counted.
     """
 
-    def __init__(self, config: Config, dropout: float = 0.0) -> None:
+    def __init__(self, config: Config, dropout: float = 0.0, attention_dropout: float | None = None) -> None:
         super().__init__()
         self.config, self.dropout = config, dropout
         self.wte = nn.Embedding(config.vocab_size, config.n_embd)
@@ -139,7 +139,8 @@ class Transformer(nn.Module):
             cos, sin = rope_angles(config)
             self.register_buffer("cos", cos, persistent=False)
             self.register_buffer("sin", sin, persistent=False)
-        self.h = nn.ModuleList(Block(config, dropout) for _ in range(config.n_layer))
+        of_attention = dropout if attention_dropout is None else attention_dropout
+        self.h = nn.ModuleList(Block(config, dropout, of_attention) for _ in range(config.n_layer))
         self.ln_f = Norm(config, config.n_embd)
         if not config.tied:
             self.lm_head = nn.Linear(config.n_embd, config.vocab_size, bias=False)

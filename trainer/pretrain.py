@@ -39,7 +39,7 @@ def prepare(
     settings = recipe.pretrain
     config = recipe.model.config(len(pieces.pieces))
     torch.manual_seed(settings.seed)
-    model = Transformer(config, settings.dropout)
+    model = Transformer(config, settings.dropout, settings.attention_dropout)
     begin(model, start, folder / STAGE, pieces, say)
     train = tokens.load(folder, "train")
     size = settings.batch_size * settings.gradient_accumulation

@@ -65,7 +65,7 @@ def prepare(
     found, mask = gather.load(folder, "train")
     text = tokens.load(folder, "train") if settings.text_weight else None
     torch.manual_seed(settings.seed)
-    model = Transformer(config, settings.dropout)
+    model = Transformer(config, settings.dropout, settings.attention_dropout)
     before = folder / pretrain.STAGE / checkpoint.BEST
     if start is None and (recipe.pretrain or checkpoint.exists(before)):
         start = before

@@ -125,3 +125,13 @@ def test_the_config_names_exactly_the_tensors_of_the_torch_module() -> None:
         )  # fmt: skip
         shapes = {name: tuple(tensor.shape) for name, tensor in Transformer(config).state_dict().items()}
         assert shapes == tensor_shapes(config)
+
+
+def test_dropout_of_attention_is_a_setting_of_its_own() -> None:
+    config = Config(n_layer=1, n_head=2, n_kv_head=2, n_embd=16, n_inner=32, block_size=8, vocab_size=20)
+    ids = torch.arange(8)[None]
+    for dropout, attention_dropout, changes in ((0.0, 0.0, False), (0.0, 0.5, True), (0.5, 0.0, True)):
+        torch.manual_seed(0)
+        model = Transformer(config, dropout, attention_dropout).train()
+        assert torch.equal(model(ids), model(ids)) != changes
+    assert Transformer(config, 0.3).h[0].attn.attention_dropout == 0.3
