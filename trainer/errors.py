@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Sequence
+
 
 class GrowError(Exception):
     """Base: the command line prints the sentence and exits with 2, without a traceback."""
@@ -26,3 +29,9 @@ class ExportError(GrowError):
 def first_line(error: BaseException) -> str:
     """What a library's exception says, as short as it can be quoted: its first line, or its name if it says nothing."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def nearest(name: str, known: Sequence[str]) -> str:
+    """What to put behind a name that is not known: a question with the nearest one, or nothing."""
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"; did you mean {near[0]}?" if near else ""

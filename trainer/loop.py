@@ -113,8 +113,6 @@ class Run:
         return loss_value
 
     def _loss(self, ids: np.ndarray, targets: np.ndarray) -> Tensor:
-        if self._forward is self.model:
-            return self._mean_loss(self.model, ids, targets)
         try:
             return self._mean_loss(self._forward, ids, targets)
         except machine.compile_errors() as error:
@@ -215,10 +213,11 @@ class Run:
         row: dict[str, Any] = {"iteration": state.iteration, "train": round(state.recent_loss or math.nan, 4)}
         row["val"] = round(loss, 4)
         if self.average is not None:
-            averaged = self.losses(self.average.module)
-            row["ema_val"] = round(self.held_out.overall(averaged), 4)
-            if self.held_out.overall(averaged) < loss:
-                losses, loss, better = averaged, self.held_out.overall(averaged), self.average.module
+            of_average = self.losses(self.average.module)
+            average_loss = self.held_out.overall(of_average)
+            row["ema_val"] = round(average_loss, 4)
+            if average_loss < loss:
+                losses, loss, better = of_average, average_loss, self.average.module
         row["bits_per_byte"] = round(self.held_out.bits_per_byte(losses), 4)
         row["sources"] = {n: round(bits_per_byte(losses[n], c), 4) for n, c in self.held_out.counts.items()}
         row["lr_ratio"] = round(self.rate_ratio(state.iteration - 1), 4)

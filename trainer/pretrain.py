@@ -10,10 +10,8 @@ import torch
 
 from chat_app import tokenizer as tokenizer_module
 from chat_app.config import Config
-from chat_app.errors import MindError
-from chat_app.mind import open_mind
 from chat_app.pieces import Pieces
-from trainer import checkpoint, tokens
+from trainer import checkpoint, tokens, vocabulary
 from trainer.batches import Batches
 from trainer.errors import StageError
 from trainer.held_out import HeldOut
@@ -69,10 +67,7 @@ def weights_of(start: Path, config: Config, pieces: Pieces) -> dict[str, torch.T
         found = checkpoint.load(start)
         their_config, their_pieces, weights = Config.from_dict(found.config), found.pieces, found.model
     else:
-        try:
-            mind = open_mind(start)
-        except MindError as error:
-            raise StageError(f"{start} cannot be started from: {error}") from error
+        mind = vocabulary.opened(start)
         their_config, their_pieces = mind.config, list(mind.tokenizer.pieces.pieces)
         weights = {name: torch.from_numpy(mind.tensor(name).astype(np.float32)) for name in mind.tensors}
     if their_pieces != list(pieces.pieces):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
 from pydantic import Field, ValidationError, model_validator
 
-from trainer.errors import RecipeError
+from trainer.errors import RecipeError, nearest
 from trainer.sections import Corpus, Dialogues, Export, Mind, Model, Section, Sft, Training, Vocabulary
 
 RECIPES = Path(__file__).parent / "recipes"
@@ -63,7 +62,7 @@ def find(name: str) -> Path:
     known = sorted(p.stem for p in RECIPES.glob("*.toml"))
     if name in known:
         return RECIPES / f"{name}.toml"
-    raise RecipeError(f"There is no recipe {name}{_nearest(name, known)}. Known: {', '.join(known)}.")
+    raise RecipeError(f"There is no recipe {name}{nearest(name, known)}. Known: {', '.join(known)}.")
 
 
 def load(path: Path, changes: tuple[str, ...] = ()) -> Recipe:
@@ -101,7 +100,7 @@ def _explain(error: ValidationError) -> str:
     first = error.errors()[0]
     where = ".".join(map(str, first["loc"])) or "the recipe"
     if first["type"] == "extra_forbidden":
-        return f"{where} is not a key{_nearest(str(first['loc'][-1]), _keys(first['loc'][:-1]))}."
+        return f"{where} is not a key{nearest(str(first['loc'][-1]), _keys(first['loc'][:-1]))}."
     if first["type"] == "missing":
         return f"{where} is missing."
     return f"{where}: {first['msg']} (got {first['input']!r})." if first["loc"] else f"{first['msg']}."
@@ -120,8 +119,3 @@ def _keys(place: tuple[int | str, ...]) -> list[str]:
         kinds = (annotation, *get_args(annotation))
         section = next(kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Section))
     return sorted(section.model_fields)
-
-
-def _nearest(name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"; did you mean {near[0]}?" if near else ""

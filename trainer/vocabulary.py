@@ -16,7 +16,7 @@ from google.protobuf.message import DecodeError
 from sentencepiece import sentencepiece_model_pb2
 
 from chat_app.errors import MindError
-from chat_app.mind import open_mind
+from chat_app.mind import Mind, open_mind
 from chat_app.pieces import CONTROL, NORMAL, UNKNOWN, Foreign, Kind, Pieces
 from trainer.errors import CorpusError, StageError
 from trainer.files import replacing
@@ -166,14 +166,19 @@ def take(start: Path, folder: Path) -> Pieces:
                 with replacing(model) as file:
                     file.write((theirs / "spm.model").read_bytes())
     else:
-        try:
-            pieces = open_mind(start).tokenizer.pieces
-        except MindError as error:
-            raise StageError(f"{start} cannot be started from: {error}") from error
+        pieces = opened(start).tokenizer.pieces
         model.unlink(missing_ok=True)  # a mind carries the description alone, which encodes as well, slower
     with replacing(folder / "vocabulary.json") as file:
         file.write(orjson.dumps(pieces.to_dict()))
     return pieces
+
+
+def opened(start: Path) -> Mind:
+    """A mind to start from. StageError where there is none, or none that can be read."""
+    try:
+        return open_mind(start)
+    except MindError as error:
+        raise StageError(f"{start} cannot be started from: {error}") from error
 
 
 def load(folder: Path) -> Pieces:

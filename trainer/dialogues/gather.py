@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -19,14 +18,13 @@ from chat_app.tokenizer import Tokenizer
 from trainer import fingerprint
 from trainer.dialogues.report import Report
 from trainer.dialogues.sources import conversations
-from trainer.errors import CorpusError, StageError
+from trainer.errors import CorpusError, StageError, nearest
 from trainer.files import replacing_all
 from trainer.recipe import Recipe
 from trainer.sections import Dialogues
-from trainer.tokens import Counts, Tokens
+from trainer.tokens import PARTS, Counts, Tokens
 
 FOLDER: Final = "dialogues"
-PARTS: Final = ("train", "val")
 
 
 def gather(recipe: Recipe, texts: Sequence[str], pieces: Pieces, folder: Path) -> Report:
@@ -92,8 +90,7 @@ def with_texts(settings: Dialogues, texts: Sequence[str], elsewhere: Collection[
             sources[name] = sources[name].model_copy(update={"text": (*sources[name].text, path)})
         elif equals and name not in elsewhere and not Path(text).expanduser().exists():
             known = sorted({*sources, *elsewhere})
-            near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-            guess = f"; did you mean {near[0]}?" if near else "."
+            guess = nearest(name, known) or "."
             raise CorpusError(f"No source is called {name} (--text {text}){guess} Known: {', '.join(known)}.")
     return settings.model_copy(update={"sources": sources})
 
@@ -130,11 +127,8 @@ class _Part:
         self._mask.write(bytes(mask))
         self._starts.append(self._starts[-1] + len(ids))
         answers = [message.content for message in messages if message.role == "assistant"]
-        count = self.counts.setdefault(name, Counts())
-        count.documents += 1
-        count.tokens += sum(mask)
-        count.characters += sum(map(len, answers))
-        count.bytes += sum(len(answer.encode()) for answer in answers)
+        size = sum(len(answer.encode()) for answer in answers)
+        self.counts.setdefault(name, Counts()).add(sum(mask), sum(map(len, answers)), size)
 
     def close(self) -> None:
         """Write the starts, known only now."""

@@ -5,7 +5,6 @@ What no training may see is decided in held_out.py, by the numbers and the wordi
 
 from __future__ import annotations
 
-import difflib
 import random
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -13,7 +12,7 @@ from typing import Final
 
 from trainer.dialogues.exercises import acquaintance, arithmetic, clocks, comparisons, counting, days, months, spelling
 from trainer.dialogues.shapes import Conversation
-from trainer.errors import RecipeError
+from trainer.errors import RecipeError, nearest
 
 _MAKERS: Final[dict[str, Callable[[random.Random], Conversation]]] = {
     "sums": partial(arithmetic.conversation, "+"),
@@ -34,8 +33,7 @@ KINDS: Final = tuple(_MAKERS)
 def check(kind: str) -> None:
     """RecipeError where there are no exercises of that kind."""
     if kind not in _MAKERS:
-        near = difflib.get_close_matches(kind, KINDS, n=1, cutoff=0.5)
-        guess = f"; did you mean {near[0]}?" if near else "."
+        guess = nearest(kind, KINDS) or "."
         raise RecipeError(f"There are no exercises called {kind}{guess} Known: {', '.join(KINDS)}.")
 
 
