@@ -11,8 +11,9 @@ from typing import Final, Literal
 from chat_app.blas import Threads
 from chat_app.errors import MindError, MindTooLarge, MindUnreadable
 from chat_app.mind import Mind
-from chat_app.model import BLOCK, Cache, forward
+from chat_app.model import BLOCK, Cache, forward, logits_everywhere
 from chat_app.sampler import Sampler, Sampling
+from chat_app.trace import Trace
 from chat_app.weights import Weights
 
 import numpy as np  # isort: skip
@@ -20,6 +21,7 @@ import numpy as np  # isort: skip
 Finish = Literal["stop", "length", "context", "cancelled"]
 _NO_MEMORY: Final = (8, 1455)  # Windows' ERROR_NOT_ENOUGH_MEMORY and ERROR_COMMITMENT_LIMIT
 _KEPT_ON_SLIDE: Final = 0.5  # of the context, when a continuation outgrows it
+_SCORED: Final = 128  # positions whose logits are looked at together: 16 MB where the vocabulary is 32,000
 
 
 class Cancel:
@@ -113,18 +115,22 @@ class Engine:
         slide: bool = False,
         remember: int = 0,
         stats: Stats | None = None,
+        trace: Trace | None = None,
         cancel: Cancel | None = None,
     ) -> Iterator[int]:
         """Yield the ids that follow `ids`, the stop id left out; `stats.finish` tells why it ended.
 
         `never` are ids no answer holds. The last `remember` ids of the prompt count as written for the repetition
         rules. With `slide`, a text that outgrows the context goes on from its second half; without, it ends there.
-        Setting `cancel` ends it before the next token.
+        A `trace` takes what the mind thought of every id. Setting `cancel` ends it before the next token.
         """
         stats = stats or Stats()
         cancel = cancel or Cancel()
-        context = list(ids)
-        written = context[len(context) - remember :] if remember else []
+        context = self._slid(ids) if slide else list(ids)
+        written = list(ids[len(ids) - remember :]) if remember else []
+        if len(context) > self.config.block_size:
+            stats.finish = "context"
+            return
         sampler = Sampler(sampling, never)
         logits = self.read(context, stats, cancel)
         while True:
@@ -132,10 +138,13 @@ class Engine:
                 stats.finish = "cancelled"
                 return
             started = time.perf_counter()
+            thought = None if trace is None else logits.copy()  # the sampler changes them
             token = sampler.pick(logits, written)
             if token in stop_ids:
                 stats.finish = "stop"
                 return
+            if trace is not None and thought is not None:
+                trace.add(thought, token, never)
             written.append(token)
             context.append(token)
             stats.written += 1
@@ -148,7 +157,7 @@ class Engine:
                 if not slide:
                     stats.finish = "context"
                     return
-                context = context[-max(1, int(self.config.block_size * _KEPT_ON_SLIDE)) :]
+                context = self._slid(context)
                 logits = self.read(context, Stats(), cancel)
                 continue
             started = time.perf_counter()
@@ -156,6 +165,36 @@ class Engine:
             took = time.perf_counter() - started
             self.threads.observe(took)
             stats.decode_seconds += took
+
+    def score(
+        self, ids: Sequence[int], answer: Sequence[int], trace: Trace, *, never: Sequence[int] = (), slide: bool = False
+    ) -> None:
+        """Give `trace` what the mind thinks of an `answer` after `ids`: as while it was written, but in one reading.
+
+        Without `slide`, of as much of the answer as the context holds.
+        """
+        size, done = self.config.block_size, 0
+        while done < len(answer):
+            context = self._slid([*ids, *answer[:done]]) if slide else [*ids, *answer[:done]]
+            part = answer[done : done + min(_SCORED, max(0, size - len(context) + 1))]
+            if not part:
+                return
+            before = context[:-1]
+            if before and self.cache.ids[: len(before)] != before:
+                self.read(before, Stats(), Cancel())
+            self.cache.keep(len(before))
+            with self.threads.reading(len(part)):
+                rows = logits_everywhere(self.weights, [context[-1], *part[:-1]], self.cache)  # [T, V]
+            for logits, token in zip(rows, part, strict=True):
+                trace.add(logits, token, never)
+            done += len(part)
+
+    def _slid(self, ids: Sequence[int]) -> list[int]:
+        """The end of `ids` that stands in the context if each time a text outgrows it its second half is kept."""
+        size = self.config.block_size
+        kept = max(1, int(size * _KEPT_ON_SLIDE))
+        beyond = len(ids) - (size + 1)
+        return list(ids) if beyond < 0 else list(ids[-(kept + beyond % (size + 1 - kept)) :])
 
 
 def _common(first: Sequence[int], second: Sequence[int]) -> int:

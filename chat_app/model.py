@@ -67,9 +67,9 @@ def forward(w: Weights, ids: list[int], cache: Cache) -> np.ndarray:
     return np.dot(w.lm_head, cache.room.normed, out=cache.room.logits)
 
 
-def logits_everywhere(w: Weights, ids: list[int]) -> np.ndarray:
-    """Logits [T, V] after each of `ids`, from an empty cache: for scoring a text."""
-    x = _prefill(w, ids, Cache(w.config), last_only=False)  # [T, C]
+def logits_everywhere(w: Weights, ids: list[int], cache: Cache | None = None) -> np.ndarray:
+    """Logits [T, V] after each of `ids`, which follow what the cache holds, if any: for scoring a text."""
+    x = _prefill(w, ids, cache or Cache(w.config), last_only=False)  # [T, C]
     logits: np.ndarray = _norm_rows(w.config, x, w.ln_f, w.ln_f_bias, np.empty_like(x)) @ w.lm_head.T
     return logits
 

@@ -166,7 +166,7 @@ class Sampler:
         """
         s, colder = self.sampling, np.float32(1 / self.sampling.temperature)
         if s.top_k:
-            ids = _largest(logits, s.top_k)
+            ids = largest(logits, s.top_k)
             odds = np.exp((logits[ids] - logits[ids[0]]) * colder)
             return ids, odds, float(odds.sum())
         logits -= logits.max()
@@ -175,10 +175,10 @@ class Sampler:
         if s.top_p == 1:
             return self._all(len(every)), every, 0.0
         mass, count = float(every.sum()), _FIRST_LOOK
-        ids = _largest(every, count)
+        ids = largest(every, count)
         while count < len(every) and every[ids].sum() < s.top_p * mass:
             count *= _WIDER_LOOK
-            ids = _largest(every, count)
+            ids = largest(every, count)
         return ids, every[ids], mass
 
     def _all(self, size: int) -> np.ndarray:
@@ -187,7 +187,7 @@ class Sampler:
         return self._every
 
 
-def _largest(scores: np.ndarray, count: int) -> np.ndarray:
+def largest(scores: np.ndarray, count: int) -> np.ndarray:
     """Indices of the `count` largest scores, largest first, the lower index first where they are equal."""
     if count >= len(scores):
         return (-scores).argsort(kind="stable")

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat_app.errors import BadSetting
-from chat_app.sampler import CHATTING, SETTINGS, Sampler, Sampling, _largest
+from chat_app.sampler import CHATTING, SETTINGS, Sampler, Sampling, largest
 
 DRAWS = 1500
 
@@ -224,4 +224,4 @@ def test_the_likeliest_of_any_number_of_ids_are_those_of_a_whole_sort(count, siz
     if levels:  # many are equal
         scores = np.round(scores * levels)
     scores[dice.random(size) < 0.1] = -np.inf
-    assert np.array_equal(_largest(scores, count), (-scores).argsort(kind="stable")[:count])
+    assert np.array_equal(largest(scores, count), (-scores).argsort(kind="stable")[:count])
