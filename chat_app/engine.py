@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import errno
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -14,6 +15,7 @@ from chat_app.mind import Mind
 from chat_app.model import BLOCK, Cache, forward, logits_everywhere
 from chat_app.sampler import Sampler, Sampling
 from chat_app.trace import Trace
+from chat_app.turns import Turns
 from chat_app.weights import Weights
 
 import numpy as np  # isort: skip
@@ -25,10 +27,14 @@ _SCORED: Final = 128  # positions whose logits are looked at together: 16 MB whe
 
 
 class Cancel:
-    """Ends an answer, and may be set in a signal handler: an Event set twice there would wait for its own lock."""
+    """Ends an answer, and may be set in a signal handler: an Event set twice there would wait for its own lock.
 
-    def __init__(self) -> None:
+    `gone` is asked before every token too: whether nobody is left to answer.
+    """
+
+    def __init__(self, gone: Callable[[], bool] | None = None) -> None:
         self._asked = False
+        self._gone = gone
 
     def set(self) -> None:
         """Ask for the end."""
@@ -36,7 +42,7 @@ class Cancel:
 
     def is_set(self) -> bool:
         """Whether the end was asked for."""
-        return self._asked
+        return self._asked or (self._gone is not None and self._gone())
 
 
 @dataclass(slots=True)
@@ -57,13 +63,24 @@ class Stats:
 
 
 class Engine:
-    """Weights and a cache. Answers never run at the same time: the caller takes turns."""
+    """Weights and a cache, for one answer at a time.
+
+    Siblings share the weights, the count of threads and the turns: they may answer at the same time, each in a thread
+    of its own, and compute one after the other, a token or a block of a prompt each.
+    """
 
     def __init__(self, weights: Weights) -> None:
         self.weights = weights
         self.config = weights.config
         self.cache = Cache(weights.config)
         self.threads = Threads(weights.h[0].c_up)
+        self.turns = Turns()
+
+    def sibling(self) -> Engine:
+        """Another engine over the same weights, with a cache of its own."""
+        other = copy.copy(self)
+        other.cache = Cache(self.config)
+        return other
 
     @classmethod
     def with_mind(cls, mind: Mind) -> Engine:
@@ -95,14 +112,14 @@ class Engine:
         reused = _common(self.cache.ids, ids[:-1])
         self.cache.keep(reused)
         stats.prompt, stats.reused = len(ids), reused
-        started = time.perf_counter()
         logits = None
-        with self.threads.reading(len(ids) - reused):
-            for start in range(reused, len(ids), BLOCK):
-                if cancel.is_set():
-                    return None
+        for start in range(reused, len(ids), BLOCK):
+            if cancel.is_set():
+                return None
+            with self.turns, self.threads.reading(len(ids) - reused):
+                started = time.perf_counter()
                 logits = forward(self.weights, list(ids[start : start + BLOCK]), self.cache)
-        stats.prefill_seconds += time.perf_counter() - started
+                stats.prefill_seconds += time.perf_counter() - started
         return logits
 
     def generate(
@@ -160,10 +177,11 @@ class Engine:
                 context = self._slid(context)
                 logits = self.read(context, Stats(), cancel)
                 continue
-            started = time.perf_counter()
-            logits = forward(self.weights, [token], self.cache)
-            took = time.perf_counter() - started
-            self.threads.observe(took)
+            with self.turns:
+                started = time.perf_counter()
+                logits = forward(self.weights, [token], self.cache)
+                took = time.perf_counter() - started
+                self.threads.observe(took)
             stats.decode_seconds += took
 
     def score(
@@ -183,7 +201,7 @@ class Engine:
             if before and self.cache.ids[: len(before)] != before:
                 self.read(before, Stats(), Cancel())
             self.cache.keep(len(before))
-            with self.threads.reading(len(part)):
+            with self.turns, self.threads.reading(len(part)):
                 rows = logits_everywhere(self.weights, [context[-1], *part[:-1]], self.cache)  # [T, V]
             for logits, token in zip(rows, part, strict=True):
                 trace.add(logits, token, never)
