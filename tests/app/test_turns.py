@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from itertools import pairwise
+import time
 from pathlib import Path
 
 from chat_app.engine import Engine
@@ -12,27 +12,37 @@ from chat_app.sampler import Sampling
 from chat_app.turns import Turns
 
 
-def test_nobody_takes_two_turns_while_others_wait() -> None:
+def waiting(turns: Turns, taken: list[str], name: str) -> threading.Thread:
+    """A thread that stands in line for one turn."""
+
+    def work() -> None:
+        with turns:
+            taken.append(name)
+
+    line = len(turns._waiting)
+    worker = threading.Thread(target=work)
+    worker.start()
+    while len(turns._waiting) == line:
+        time.sleep(0.001)
+    return worker
+
+
+def test_whoever_waits_is_served_in_the_order_of_coming() -> None:
     turns, taken = Turns(), []
-    ready = threading.Barrier(3)
-
-    def work(name: str) -> None:
-        ready.wait()
-        for _ in range(200):
-            with turns:
-                taken.append(name)
-
-    workers = [threading.Thread(target=work, args=(name,)) for name in "abc"]
-    with turns:  # all three stand in line before the first is served
-        for worker in workers:
-            worker.start()
-        while len(turns._waiting) < 3:
-            pass
+    with turns:
+        workers = [waiting(turns, taken, name) for name in "abc"]
     for worker in workers:
         worker.join()
-    together = taken[: 3 * min(map(taken[:450].count, "abc"))]
-    assert len(together) > 300
-    assert all(first != second for first, second in pairwise(together))
+    assert taken == ["a", "b", "c"]
+
+
+def test_nobody_takes_two_turns_while_another_waits() -> None:
+    turns, taken = Turns(), []
+    with turns:
+        worker = waiting(turns, taken, "other")
+    with turns:
+        assert taken == ["other"]
+    worker.join()
 
 
 def test_two_answers_at_once_are_those_that_each_would_be_alone(babbling: Path) -> None:
