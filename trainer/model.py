@@ -1,7 +1,7 @@
 """The mind as torch sees it, while it grows: one transformer whose config decides.
 
 The twin of chat_app/model.py; parity tests hold the two together over every combination of switches.
-B is the batch, T the positions, C = n_embd, H = n_head, G = n_kv_head, D = C / H.
+B is the batch, T the positions, C = n_embd, H = n_head, G = n_kv_head, D = C / H, S = block_size.
 """
 
 from __future__ import annotations
@@ -31,6 +31,30 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
     """RMSNorm (Zhang and Sennrich, arXiv 1910.07467, eq. 4) over the last axis, in fp32 whatever autocast does."""
     return F.rms_norm(x.float(), weight.shape, weight, eps).type_as(x)
+
+
+class Cache:
+    """Keys and values of a batch of texts that are written side by side, each of its own length."""
+
+    def __init__(self, config: Config, rows: int, device: torch.device | str = "cpu") -> None:
+        shape = (config.n_layer, 2, rows, config.n_kv_head, config.block_size, config.head_dim)
+        self.kv = torch.zeros(shape, device=device)  # [L, 2, B, G, S, D]
+        self.lengths = torch.zeros(rows, dtype=torch.long, device=device)  # [B]: what counts of each row
+        self.positions = self.mask = torch.empty(0)
+
+    def place(self, T: int) -> Tensor:
+        """The positions [B, T] of the next T ids of each row; what stands there already is written over."""
+        S = self.kv.shape[4]
+        self.positions = (self.lengths[:, None] + torch.arange(T, device=self.kv.device)).clamp(max=S - 1)
+        self.mask = (torch.arange(S, device=self.kv.device) <= self.positions[:, :, None])[:, None]  # [B, 1, T, S]
+        return self.positions
+
+    def append(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        """Keep k, v [B, G, T, D] of a layer; all that it has now, [B, G, S, D] each."""
+        row = torch.arange(len(k), device=k.device)[:, None]  # [B, 1], beside positions [B, T]
+        for kept, new in zip(self.kv[layer], (k, v), strict=True):
+            kept[row, :, self.positions] = new.transpose(1, 2).float()
+        return self.kv[layer, 0].type_as(k), self.kv[layer, 1].type_as(v)
 
 
 class Norm(nn.Module):
@@ -73,7 +97,9 @@ class Attention(nn.Module):
         if config.qk_norm:
             self.q_norm, self.k_norm = HeadNorm(config), HeadNorm(config)
 
-    def forward(self, x: Tensor, cos: Tensor | None, sin: Tensor | None) -> Tensor:
+    def forward(
+        self, x: Tensor, cos: Tensor | None, sin: Tensor | None, cache: Cache | None = None, layer: int = 0
+    ) -> Tensor:
         B, T, C = x.shape
         c = self.config
         q = self.c_q(x).view(B, T, c.n_head, c.head_dim).transpose(1, 2)  # [B, H, T, D]
@@ -82,11 +108,14 @@ class Attention(nn.Module):
         if c.qk_norm:
             q, k = self.q_norm(q), self.k_norm(k)
         if cos is not None and sin is not None:
-            q, k = rotate(q, cos[:T], sin[:T]), rotate(k, cos[:T], sin[:T])
+            q, k = rotate(q, cos, sin), rotate(k, cos, sin)
+        if cache is not None:
+            k, v = cache.append(layer, k, v)  # [B, G, S, D]
         y = F.scaled_dot_product_attention(
             q, k, v,
+            attn_mask=None if cache is None else cache.mask,
             dropout_p=self.attention_dropout if self.training else 0.0,
-            is_causal=True,
+            is_causal=cache is None,
             enable_gqa=c.n_kv_head != c.n_head,
         )  # [B, H, T, D]  # fmt: skip
         y = y.transpose(1, 2).reshape(B, T, C)  # [B, T, C]
@@ -118,15 +147,17 @@ class Block(nn.Module):
         self.ln_1, self.attn = Norm(config, config.n_embd), Attention(config, dropout, attention_dropout)
         self.ln_2, self.mlp = Norm(config, config.n_embd), Mlp(config, dropout)
 
-    def forward(self, x: Tensor, cos: Tensor | None, sin: Tensor | None) -> Tensor:
-        x = x + self.attn(self.ln_1(x), cos, sin)
+    def forward(
+        self, x: Tensor, cos: Tensor | None, sin: Tensor | None, cache: Cache | None = None, layer: int = 0
+    ) -> Tensor:
+        x = x + self.attn(self.ln_1(x), cos, sin, cache, layer)
         return x + self.mlp(self.ln_2(x))
 
 
 class Transformer(nn.Module):
     """Ids [B, T] to logits [B, T, V], or to the mean loss in nats a token where targets [B, T] are given.
 
-    Targets of -1 are not counted.
+    Targets of -1 are not counted. With a `cache` the ids follow what it holds; its `lengths` are the caller's to raise.
     """
 
     def __init__(self, config: Config, dropout: float = 0.0, attention_dropout: float | None = None) -> None:
@@ -155,16 +186,19 @@ class Transformer(nn.Module):
             elif name.endswith("bias"):
                 nn.init.zeros_(parameter)
 
-    def forward(self, ids: Tensor, targets: Tensor | None = None) -> Tensor:
+    def forward(self, ids: Tensor, targets: Tensor | None = None, cache: Cache | None = None) -> Tensor:
         x = self.wte(ids)  # [B, T, C]
+        at = slice(ids.shape[1]) if cache is None else cache.place(ids.shape[1])
         cos = sin = None
         if self.config.position == "learned":
-            x = x + self.wpe.weight[: ids.shape[1]]
+            x = x + self.wpe.weight[at]
         else:
-            cos, sin = self.cos, self.sin
+            cos, sin = self.cos[at], self.sin[at]  # [T, D/2], with a cache [B, T, D/2]
+            if cache is not None:
+                cos, sin = cos[:, None], sin[:, None]  # [B, 1, T, D/2], the same for all heads
         x = F.dropout(x, self.dropout, self.training)
-        for block in self.h:
-            x = block(x, cos, sin)
+        for layer, block in enumerate(self.h):
+            x = block(x, cos, sin, cache, layer)
         head = self.wte.weight if self.config.tied else self.lm_head.weight  # [V, C]
         logits: Tensor = F.linear(self.ln_f(x), head)  # [B, T, V]
         if targets is None:
