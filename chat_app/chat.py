@@ -5,20 +5,23 @@ A mind with a chat template answers; one without continues what it is given.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from chat_app import conversation as conversations
+from chat_app import look
 from chat_app.conversation import Conversation
 from chat_app.engine import Cancel, Engine, Stats
-from chat_app.errors import MessageTooLong, NothingToRetry
+from chat_app.errors import MessageTooLong, NoSuchAlternative, NoSuchToken, NothingToLookAt, NothingToRetry
+from chat_app.look import Token
 from chat_app.mind import Mind
 from chat_app.sampler import LARGEST_SEED
 from chat_app.template import Message, render
 from chat_app.text import encodable
 from chat_app.tokenizer import Detokenizer
+from chat_app.trace import TOP, Trace
 
 _FULLEST: Final = 0.6  # of the context: dropping more than needed lets the next turns reuse the cache
 
@@ -80,6 +83,38 @@ class Chat:
         self._retries += 1
         return self._answer(*prompt)
 
+    def look(self, top: int = TOP) -> list[Token]:
+        """The last answer token by token, with what the mind thought at each. NothingToLookAt where there is none.
+
+        The answer is read once more for it, so that talking costs nothing, and so that a loaded one can be looked into.
+        """
+        turns = self.conversation.turns
+        ids, trace = self._last_answer(turns), Trace(top)
+        prompt, _, _ = self._prompt(turns[:-1])
+        self.engine.score(prompt, ids, trace, never=self.never, slide=not self.mind.can_chat)
+        return look.tokens(self.mind.tokenizer, trace.steps, inside=not self.mind.can_chat)
+
+    def fork(self, position: int, token: int) -> Answer:
+        """Take the last answer back from its id number `position`, put `token` there, and go on.
+
+        NothingToLookAt, NoSuchToken, NoSuchAlternative where that cannot be. The file keeps what was taken back.
+        """
+        turns = self.conversation.turns
+        ids = self._last_answer(turns)
+        if not 0 <= position < len(ids):
+            raise NoSuchToken(number=position + 1, count=len(ids))
+        if not 0 <= token < self.mind.tokenizer.vocab_size or token in self.never:
+            raise NoSuchAlternative(name=token, number=position + 1)
+        prompt = self._prompt(turns[:-1])
+        self.conversation.undo(answer_only=True)
+        return self._answer(*prompt, begun=[*ids[:position], token])
+
+    def _last_answer(self, turns: list[Message]) -> list[int]:
+        if not turns or turns[-1].role != "assistant" or not turns[-1].content:
+            raise NothingToLookAt
+        text, encode = turns[-1].content, self.mind.tokenizer.encode
+        return turns[-1].ids or (encode(text.strip()) if self.mind.can_chat else encode(text, inside=True))
+
     def undo(self) -> None:
         """Take back the last line and its answer."""
         self.conversation.undo()
@@ -120,9 +155,14 @@ class Chat:
         """(tokens that the conversation takes now, tokens that the mind can hold)."""
         return len(self.engine.cache.ids), self.mind.config.block_size
 
-    def _answer(self, ids: list[int], remember: int, forgot: bool) -> Answer:
-        self.last = Answer(self, ids, remember, forgot=forgot)
+    def _answer(self, ids: list[int], remember: int, forgot: bool, begun: Sequence[int] = ()) -> Answer:
+        self.last = Answer(self, ids, remember, forgot=forgot, begun=begun)
         return self.last
+
+    @property
+    def never(self) -> list[int]:
+        """Ids that no answer holds."""
+        return sorted(self.mind.tokenizer.silent - set(self.mind.manners.stop_ids))
 
     @property
     def _limit(self) -> int:
@@ -173,13 +213,17 @@ class Answer:
     However it ends, what was written is in the conversation afterwards.
     """
 
-    def __init__(self, chat: Chat, ids: list[int], remember: int, *, forgot: bool) -> None:
-        self._chat, self._prompt, self._remember = chat, ids, remember
+    def __init__(
+        self, chat: Chat, ids: list[int], remember: int, *, forgot: bool = False, begun: Sequence[int] = ()
+    ) -> None:
+        self._chat, self._prompt, self._remember, self._begun = chat, ids, remember, begun
         self._cancel = Cancel()
         self.forgot = forgot  # the oldest turns fell out of the context for the first time
         self.ids: list[int] = []
         self.text = ""
         self.stats = Stats()
+        self.trace: Trace | None = None
+        """Set it before the first piece is asked for, and it takes what the mind thought of every id."""
 
     def cancel(self) -> None:
         """Stop before the next token; may be called from another thread or a signal handler."""
@@ -187,17 +231,9 @@ class Answer:
 
     def __iter__(self) -> Generator[str]:
         chat = self._chat
-        tokenizer, manners = chat.mind.tokenizer, chat.mind.manners
-        sampling = chat.sampling
-        if sampling.seed is not None:
-            sampling = replace(sampling, seed=(sampling.seed + chat._retries) % (LARGEST_SEED + 1))
-        forbidden = tokenizer.silent - set(manners.stop_ids)
-        detokenizer = Detokenizer(tokenizer, inside=not chat.mind.can_chat)
+        detokenizer = Detokenizer(chat.mind.tokenizer, inside=not chat.mind.can_chat)
         try:
-            for token in chat.engine.generate(
-                self._prompt, sampling, stop_ids=manners.stop_ids, never=sorted(forbidden),
-                slide=not chat.mind.can_chat, remember=self._remember, stats=self.stats, cancel=self._cancel,
-            ):  # fmt: skip
+            for token in self._written():
                 self.ids.append(token)
                 if piece := detokenizer.feed(token):
                     self.text += piece
@@ -205,3 +241,21 @@ class Answer:
         finally:
             del self.ids[len(self.ids) - detokenizer.owed :]  # half a letter would spoil what is written after it
             chat.conversation.add(Message("assistant", self.text, self.ids), finish=self.stats.finish)
+
+    def _written(self) -> Iterator[int]:
+        """The ids that it begins with, then those that the mind adds."""
+        chat, begun = self._chat, list(self._begun)
+        stop_ids, sampling = chat.mind.manners.stop_ids, chat.sampling
+        if begun and begun[-1] in stop_ids:
+            self.stats.finish = "stop"
+            yield from begun[:-1]
+            return
+        yield from begun
+        if sampling.seed is not None:
+            sampling = replace(sampling, seed=(sampling.seed + chat._retries) % (LARGEST_SEED + 1))
+        sampling = replace(sampling, max_tokens=max(1, sampling.max_tokens - len(begun)))
+        yield from chat.engine.generate(
+            [*self._prompt, *begun], sampling, stop_ids=stop_ids, never=chat.never,
+            slide=not chat.mind.can_chat, remember=self._remember + len(begun), stats=self.stats, trace=self.trace,
+            cancel=self._cancel,
+        )  # fmt: skip

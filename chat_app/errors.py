@@ -108,6 +108,21 @@ class NothingToRetry(BoxError):
     ru = "Пока нет ответа, к которому можно вернуться."
 
 
+class NothingToLookAt(BoxError):
+    en = "There is no answer to look into yet."
+    ru = "Пока нет ответа, в который можно заглянуть."
+
+
+class NoSuchToken(BoxError):
+    en = "The last answer has {count} tokens, and {number} is none of them. /look shows them all."
+    ru = "В последнем ответе токенов {count}, и номера {number} среди них нет. Все они видны по /look."
+
+
+class NoSuchAlternative(BoxError):
+    en = "“{name}” is no alternative of token {number}. /look {number} lists them."
+    ru = "«{name}» не среди вариантов токена {number}. Они перечислены по /look {number}."
+
+
 class ConversationUnreadable(BoxError):
     en = "The conversation {path} cannot be opened: {reason}."
     ru = "Не получается открыть разговор {path}: {reason}."

@@ -185,6 +185,14 @@ class Detokenizer:
             return text + UNREADABLE
         return text + self._readable(self._pieces[token])
 
+    def peek(self, token: int) -> str:
+        """The text that `feed` would give, which changes nothing."""
+        before = self._at_start, self._utf8.getstate()
+        text = self.feed(token)
+        self._at_start = before[0]
+        self._utf8.setstate(before[1])
+        return text
+
     def _readable(self, piece: str) -> str:
         """The text of a piece; the first loses the space put before it, and where spaces are tidied all of them go."""
         if self._is_char:

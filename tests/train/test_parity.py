@@ -12,8 +12,10 @@ import numpy as np  # isort: skip
 import torch
 
 from chat_app.config import Config, tensor_shapes
+from chat_app.engine import Engine
 from chat_app.model import Cache, _attend, forward, logits_everywhere
 from chat_app.sampler import Sampler, Sampling
+from chat_app.trace import Trace
 from trainer.model import Transformer
 
 LARGEST_DIFFERENCE = 2e-5
@@ -135,3 +137,26 @@ def test_dropout_of_attention_is_a_setting_of_its_own() -> None:
         model = Transformer(config, dropout, attention_dropout).train()
         assert torch.equal(model(ids), model(ids)) != changes
     assert Transformer(config, 0.3).h[0].attn.attention_dropout == 0.3
+
+
+def test_a_trace_equals_the_log_softmax_of_torch() -> None:
+    config = Config(n_layer=2, n_head=4, n_kv_head=2, n_embd=64, n_inner=128, block_size=64, vocab_size=97)
+    model = grown(config, seed=1)
+    engine, never = Engine(weights_of(model)), [3, 96]
+    ids = list(range(0, 60, 7))
+    written, again = Trace(top=5), Trace(top=5)
+    answer = list(engine.generate(ids, Sampling(temperature=2.0, max_tokens=40, seed=1), never=never, trace=written))
+    engine.score(ids, answer, again, never=never)
+    with torch.no_grad():
+        logits = model(torch.tensor([ids + answer]))[0, len(ids) - 1 : -1].double()
+    logits[:, never] = -torch.inf
+    expected = logits.log_softmax(-1)
+    entropies = torch.distributions.Categorical(logits=logits).entropy() / np.log(2)
+    for trace in (written, again):
+        assert [step.token for step in trace.steps] == answer
+        for step, log_probabilities, entropy in zip(trace.steps, expected, entropies, strict=True):
+            top = log_probabilities.topk(5)
+            assert abs(step.log_probability - log_probabilities[step.token].item()) < LARGEST_DIFFERENCE
+            assert abs(step.entropy - entropy.item()) < LARGEST_DIFFERENCE
+            assert [i for i, _ in step.alternatives] == top.indices.tolist()
+            assert np.abs(np.array([p for _, p in step.alternatives]) - top.values.numpy()).max() < LARGEST_DIFFERENCE
