@@ -5,13 +5,14 @@ A mind with a chat template answers; one without continues what it is given.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from chat_app import attraction, look
 from chat_app import conversation as conversations
-from chat_app import look
+from chat_app.attraction import Continuation
 from chat_app.conversation import Conversation
 from chat_app.engine import Cancel, Engine, Stats
 from chat_app.errors import MessageTooLong, NoSuchAlternative, NoSuchToken, NothingToLookAt, NothingToRetry
@@ -49,6 +50,11 @@ class Chat:
         if self._engine is None:
             self._engine = Engine.with_mind(self.mind)
         return self._engine
+
+    @engine.setter
+    def engine(self, engine: Engine) -> None:
+        """Answer with this one from now on, whose cache may hold anything."""
+        self._engine = engine
 
     @property
     def system(self) -> str:
@@ -114,6 +120,41 @@ class Chat:
             raise NothingToLookAt
         text, encode = turns[-1].content, self.mind.tokenizer.encode
         return turns[-1].ids or (encode(text.strip()) if self.mind.can_chat else encode(text, inside=True))
+
+    def edit(self, index: int, text: str) -> Answer:
+        """Say `text` in the place of the turn at `index`, a line of the person's; it and all after it are taken back.
+
+        NothingToRetry where that is no such line, MessageTooLong where the mind cannot hold the new one.
+        """
+        turns = self.conversation.turns
+        if not 0 <= index < len(turns) or turns[index].role != "user":
+            raise NothingToRetry
+        message, dropped = Message("user", encodable(text)), self._dropped
+        self._dropped = min(dropped, index)
+        try:
+            prompt = self._prompt([*turns[:index], message])
+        except MessageTooLong:
+            self._dropped = dropped
+            raise
+        while len(self.conversation.turns) > index:
+            self.conversation.undo()
+        self.conversation.add(message)
+        self._retries = 0
+        return self._answer(*prompt)
+
+    def attract(
+        self, prompt: str, count: int = attraction.COUNT, cancel: Cancel | None = None
+    ) -> Iterator[Continuation]:
+        """What the mind would say to `prompt`, `count` times over; the conversation hears nothing of it.
+
+        MessageTooLong where the mind cannot hold the prompt.
+        """
+        alone = Chat(self.mind, self.engine.sibling(), self.folder)  # without a line, it leaves no file either
+        alone.conversation.messages = [m for m in self.conversation.messages if m.role == "system"]
+        ids, remember, _ = alone._prompt([Message("user", encodable(prompt))])
+        return attraction.continuations(
+            self.mind, alone.engine, ids, self.sampling, count=count, remember=remember, cancel=cancel
+        )
 
     def undo(self) -> None:
         """Take back the last line and its answer."""
@@ -229,6 +270,15 @@ class Answer:
         """Stop before the next token; may be called from another thread or a signal handler."""
         self._cancel.set()
 
+    def cancel_when(self, gone: Callable[[], bool]) -> None:
+        """Stop before the first token at which `gone` says so."""
+        self._cancel.gone = gone
+
+    @property
+    def prompt(self) -> list[int]:
+        """The ids that it follows."""
+        return [*self._prompt, *self._begun]
+
     def __iter__(self) -> Generator[str]:
         chat = self._chat
         detokenizer = Detokenizer(chat.mind.tokenizer, inside=not chat.mind.can_chat)
@@ -251,6 +301,8 @@ class Answer:
             yield from begun[:-1]
             return
         yield from begun
+        if self._cancel.is_set():  # before it came to its turn: the engine may be another answer's by now
+            return
         if sampling.seed is not None:
             sampling = replace(sampling, seed=(sampling.seed + chat._retries) % (LARGEST_SEED + 1))
         sampling = replace(sampling, max_tokens=max(1, sampling.max_tokens - len(begun)))
