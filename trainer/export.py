@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import subprocess
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +14,15 @@ from chat_app import template
 from chat_app import tokenizer as tokenizer_module
 from chat_app.config import Config
 from chat_app.pieces import Pieces
-from chat_app.sampler import Sampling
 from chat_app.tokenizer import Tokenizer
-from trainer import checkpoint, mind_file, pretrain, sft, tokens
-from trainer.checkpoint import Checkpoint
+from trainer import checkpoint, childhood, mind_file, pretrain, sft, tokens
+from trainer.checkpoint import State
 from trainer.dialogues import gather
 from trainer.errors import ExportError
 from trainer.held_out import HeldOut, bits_per_byte, bits_per_character
 from trainer.model import Transformer
 from trainer.recipe import Recipe
-from trainer.sections import Export, Training
+from trainer.sections import Export, Manner, Training
 from trainer.writing import Writer
 
 TOP_LOGITS = 8
@@ -50,7 +48,9 @@ def export(recipe: Recipe, folder: Path, pieces: Pieces, path: Path, stage: str 
     return mind_file.write(
         path, config, halves, pieces,
         chat=_chat(recipe, tokenizer) if chat else _continue(recipe),
-        card=_card(recipe, settings, _held_out(folder, config, chat=chat), model, grown),
+        card=_card(
+            recipe, settings, _held_out(folder, config, chat=chat), model, grown.state, _younger(folder, stage)
+        ),
         golden=[golden_answer(model, prompt, recipe.export) for prompt in prompts],
     )  # fmt: skip
 
@@ -84,14 +84,14 @@ def golden_answer(model: Transformer, prompt: list[int], settings: Export) -> di
 
 def _continue(recipe: Recipe) -> dict[str, Any]:
     """The manners of a mind that goes on from a text."""
-    settings = recipe.export
-    names = Sampling().to_dict().keys() & settings.model_dump().keys()
+    chosen = Manner.model_fields.keys()
+    sampling = {name: value for name, value in recipe.export.sampling().to_dict().items() if name in chosen}
     return {
         "template": "",
         "system": "",
         "stop_ids": [],
-        "sampling": {name: getattr(settings, name) for name in sorted(names)},
-        "greeting": settings.greeting,
+        "sampling": dict(sorted(sampling.items())),
+        "greeting": recipe.export.greeting,
         "language": recipe.mind.language,
     }
 
@@ -110,12 +110,18 @@ def _held_out(folder: Path, config: Config, *, chat: bool) -> HeldOut:
     return HeldOut(tokens.load(folder, "val"), config.block_size)
 
 
+def _younger(folder: Path, stage: str) -> list[State]:
+    """How the mind grew before this stage."""
+    before = folder / pretrain.STAGE / checkpoint.BEST
+    return [checkpoint.load(before).state] if stage != pretrain.STAGE and checkpoint.exists(before) else []
+
+
 def _card(
-    recipe: Recipe, settings: Training, held_out: HeldOut, model: Transformer, grown: Checkpoint
+    recipe: Recipe, settings: Training, held_out: HeldOut, model: Transformer, state: State, younger: list[State]
 ) -> dict[str, Any]:
     """Who the mind is, with figures measured now on the weights that ship, over all of the held-out text."""
     losses = held_out.losses(lambda ids, targets: _loss(model, ids, targets), settings.batch_size)
-    loss, state = held_out.overall(losses), grown.state
+    loss = held_out.overall(losses)
     return {
         **recipe.mind.model_dump(exclude={"language"}),
         "recipe": recipe.name,
@@ -131,7 +137,7 @@ def _card(
         },
         "held_out_bits_per_byte": {n: round(bits_per_byte(losses[n], c), 4) for n, c in held_out.counts.items()},
         "curve": [{key: row[key] for key in ("iteration", "train", "val")} for row in state.curve],
-        "samples": moments(state.samples, settings.sample_prompts[:1]),
+        "samples": childhood.of([*younger, state]),
         "torch": importlib.metadata.version("torch").partition("+")[0],
         "commit": _commit(),
     }
@@ -141,17 +147,6 @@ def _card(
 def _loss(model: Transformer, ids: np.ndarray, targets: np.ndarray) -> float:
     loss: float = model(torch.from_numpy(ids), torch.from_numpy(targets)).item()  # in fp32, as the box computes
     return loss
-
-
-def moments(samples: list[dict[str, Any]], prompts: Sequence[str]) -> list[dict[str, Any]]:
-    """The samples of those prompts at four moments of growth: the first, about a tenth, a third, and the last."""
-    wanted = [sample for sample in samples if sample["prompt"] in prompts]
-    if not wanted:
-        return []
-    last = wanted[-1]["iteration"]
-    nearest = (min(wanted, key=lambda s: abs(s["iteration"] - share * last)) for share in (0, 0.1, 0.3, 1))
-    chosen = {sample["iteration"]: sample for sample in nearest}
-    return [{"iteration": iteration, "text": sample["text"]} for iteration, sample in sorted(chosen.items())]
 
 
 def _commit() -> str:

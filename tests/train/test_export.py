@@ -9,7 +9,7 @@ import orjson
 import pytest
 import safetensors.numpy
 
-from chat_app import selftest
+from chat_app import childhood, selftest
 from chat_app.config import tensor_shapes
 from chat_app.errors import SelftestFailed
 from chat_app.mind import open_mind, verify
@@ -75,6 +75,7 @@ def test_the_card_tells_figures_and_samples(grown) -> None:
     assert figures["tokens_seen"] == 12 * 4 * 32
     assert 0 < figures["held_out_bits_per_byte"] < figures["held_out_bits_per_character"] < 10
     assert [sample["iteration"] for sample in card["samples"]] == [4, 12]
+    assert [stage.tokens for stage in childhood.of(card)[0].stages] == [4 * 4 * 32, 12 * 4 * 32]
     assert [row["iteration"] for row in card["curve"]] == [4, 8, 12]
     assert card["held_out_bits_per_byte"] == {"stories": figures["held_out_bits_per_byte"]}
     assert card["title"] == "Крошка"

@@ -17,7 +17,8 @@ import pytest
 import torch
 
 from tests.train.conftest import SMALL
-from trainer import checkpoint, export, loop, machine, optimizers, pretrain, tokens, vocabulary
+from trainer import checkpoint, childhood, export, loop, machine, optimizers, pretrain, tokens, vocabulary
+from trainer.checkpoint import State
 from trainer.errors import StageError
 from trainer.loop import Run
 from trainer.sections import Training
@@ -116,11 +117,21 @@ def test_every_evaluation_measures_and_writes(folder, small) -> None:
     assert any("held-out" in line for line in said)
 
 
-def test_the_card_takes_samples_at_four_moments() -> None:
-    samples = [{"iteration": i, "prompt": p, "text": f"{p}{i}"} for i in range(50, 2050, 50) for p in ("Кот", "Там")]
-    assert [s["iteration"] for s in export.moments(samples, ["Кот"])] == [50, 200, 600, 2000]
-    assert [s["text"] for s in export.moments(samples[:4], ["Там"])] == ["Там50", "Там100"]
-    assert export.moments([], ["Кот"]) == []
+def test_the_card_takes_samples_at_five_moments() -> None:
+    samples = [{"iteration": i, "prompt": p, "text": f"{p}{i}"} for i in range(20, 2020, 20) for p in ("Кот", "Там")]
+    found = childhood.of([State(samples=samples, tokens_per_iteration=7), State(), State(samples=samples[:4])])
+    assert [s["iteration"] for s in found] == 2 * [20, 60, 200, 600, 2000] + 2 * [20, 40]
+    assert [(s["text"], s["tokens_seen"]) for s in found[4:6]] == [("Кот2000", 14000), ("Там20", 140)]
+    assert [s["text"] for s in found[10:]] == ["Кот20", "Кот40", "Там20", "Там40"]
+
+
+def test_a_childhood_is_small_enough_to_travel_in_the_card() -> None:
+    text = "слово " * 500
+    samples = [{"iteration": i, "prompt": str(p), "text": text} for i in range(20, 2020, 20) for p in range(9)]
+    found = childhood.of([State(samples=samples)])
+    assert [s["prompt"] for s in found] == 5 * ["0"] + 5 * ["1"] + 5 * ["2"]
+    assert all(len(s["text"]) <= 240 and s["text"].endswith("слово…") for s in found)
+    assert len(orjson.dumps(found)) <= 8000
 
 
 def test_the_best_weights_are_kept_beside_the_last(folder, small) -> None:
