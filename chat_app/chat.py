@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from chat_app import attraction, look
 from chat_app import conversation as conversations
@@ -27,12 +27,28 @@ from chat_app.trace import TOP, Trace
 _FULLEST: Final = 0.6  # of the context: dropping more than needed lets the next turns reuse the cache
 
 
-class Chat:
-    """One mind, one conversation, and how freely the mind speaks."""
+class Beside(Protocol):
+    """Who else uses the weights of a chat's engine, and must let go of them before others take their place."""
 
-    def __init__(self, mind: Mind, engine: Engine, folder: Path) -> None:
+    url: str
+
+    def let_go(self) -> None:
+        """Stop using the weights."""
+
+    def adopt(self, chat: Chat) -> None:
+        """Use those that the chat has now."""
+
+
+class Chat:
+    """One mind, one conversation, and how freely the mind speaks.
+
+    For one thread at a time. It needs an `engine` to answer, not to be read, so it may be given one later.
+    """
+
+    def __init__(self, mind: Mind, engine: Engine | None, folder: Path) -> None:
         self.mind, self.folder = mind, folder
-        self._engine: Engine | None = engine
+        self._engine = engine
+        self.beside: Beside | None = None
         self.sampling = mind.manners.sampling
         self.conversation = Conversation(folder, mind.sha256)
         self.last: Answer | None = None
@@ -49,6 +65,8 @@ class Chat:
         """The mind's engine; loaded anew after another mind could not take its place. MindError where that fails."""
         if self._engine is None:
             self._engine = Engine.with_mind(self.mind)
+            if self.beside is not None:
+                self.beside.adopt(self)
         return self._engine
 
     @engine.setter
@@ -187,10 +205,14 @@ class Chat:
         then the present one goes on.
         """
         self.conversation.rescue()
+        if self.beside is not None:
+            self.beside.let_go()
         self._engine = None  # first, or both minds' weights would stand in memory
         self._engine = Engine.with_mind(mind)
         self.mind, self.sampling = mind, mind.manners.sampling
         self._begin(Conversation(self.folder, mind.sha256))
+        if self.beside is not None:
+            self.beside.adopt(self)
 
     def context(self) -> tuple[int, int]:
         """(tokens that the conversation takes now, tokens that the mind can hold)."""

@@ -34,7 +34,7 @@ class Cancel:
 
     def __init__(self, gone: Callable[[], bool] | None = None) -> None:
         self._asked = False
-        self._gone = gone
+        self.gone = gone
 
     def set(self) -> None:
         """Ask for the end."""
@@ -42,7 +42,7 @@ class Cancel:
 
     def is_set(self) -> bool:
         """Whether the end was asked for."""
-        return self._asked or (self._gone is not None and self._gone())
+        return self._asked or (self.gone is not None and self.gone())
 
 
 @dataclass(slots=True)
@@ -109,7 +109,7 @@ class Engine:
 
         None when cancelled. What was read until then stays in the cache.
         """
-        reused = _common(self.cache.ids, ids[:-1])
+        reused = common(self.cache.ids, ids[:-1])
         self.cache.keep(reused)
         stats.prompt, stats.reused = len(ids), reused
         logits = None
@@ -215,7 +215,7 @@ class Engine:
         return list(ids) if beyond < 0 else list(ids[-(kept + beyond % (size + 1 - kept)) :])
 
 
-def _common(first: Sequence[int], second: Sequence[int]) -> int:
+def common(first: Sequence[int], second: Sequence[int]) -> int:
     """Length of the common beginning."""
     for i, (a, b) in enumerate(zip(first, second)):
         if a != b:

@@ -108,6 +108,11 @@ class NothingToRetry(BoxError):
     ru = "Пока нет ответа, к которому можно вернуться."
 
 
+class NothingToRate(BoxError):
+    en = "There is no answer to rate yet."
+    ru = "Пока нет ответа, который можно оценить."
+
+
 class NothingToLookAt(BoxError):
     en = "There is no answer to look into yet."
     ru = "Пока нет ответа, в который можно заглянуть."
@@ -136,6 +141,110 @@ class NotAConversation(BoxError):
 class ConversationUnwritable(BoxError):
     en = "The conversation cannot be saved in {path}: {reason}."
     ru = "Не получается сохранить разговор в {path}: {reason}."
+
+
+class RequestRefused(BoxError):
+    """A request to the page's server that it does not serve."""
+
+
+class NoToken(RequestRefused):
+    en = "This page belongs to an earlier start of the program. Open the address that it shows now."
+    ru = "Эта страница осталась от прошлого запуска программы. Открой адрес, который она показывает сейчас."
+
+
+class ForeignPage(RequestRefused):
+    en = "This request came from {origin}, and only the program's own page is answered."
+    ru = "Этот запрос пришёл от {origin}, а отвечают здесь только своей странице."
+
+
+class NoSuchPlace(RequestRefused):
+    en = "There is nothing at {path}."
+    ru = "По адресу {path} ничего нет."
+
+
+class WrongMethod(RequestRefused):
+    en = "{path} does not know the method {method}."
+    ru = "{path} не знает метода {method}."
+
+
+class NotJson(RequestRefused):
+    en = "The body of this request is not a JSON object in UTF-8."
+    ru = "Тело этого запроса — не объект JSON в UTF-8."
+
+
+class NotHttp(RequestRefused):
+    en = "This is not a request in HTTP/1.1."
+    ru = "Это не запрос по HTTP/1.1."
+
+
+class BadField(RequestRefused):
+    en = "{name} must be here and be of the type {expected}."
+    ru = "Здесь нужно поле {name} типа {expected}."
+
+
+class Unsupported(RequestRefused):
+    en = "{name} is not supported here; leave it out."
+    ru = "{name} здесь не поддерживается, убери это поле."
+
+
+class RequestTooLarge(RequestRefused):
+    en = "This request is too large: at most {limit} bytes are taken."
+    ru = "Этот запрос слишком велик: принимается не больше {limit} байтов."
+
+
+class TooManyAtOnce(RequestRefused):
+    en = "The mind has its hands full. Try again in a few seconds."
+    ru = "Разум сейчас очень занят. Попробуй через несколько секунд."
+
+
+class MindBusy(RequestRefused):
+    en = "Another mind is just waking up. Try again in a few seconds."
+    ru = "Как раз просыпается другой разум. Попробуй через несколько секунд."
+
+
+class MindOfTerminal(RequestRefused):
+    en = "The page shares its mind with the terminal; change it there: /mind {name}"
+    ru = "У страницы и терминала один разум на двоих; смени его в терминале: /mind {name}"
+
+
+class NoSuchConversation(RequestRefused):
+    en = "There is no conversation {name}. It may have been deleted."
+    ru = "Разговора {name} нет. Может быть, он удалён."
+
+
+class ConversationBusy(RequestRefused):
+    en = "The mind is still answering in this conversation. Wait, or stop it."
+    ru = "В этом разговоре разум ещё отвечает. Подожди или останови его."
+
+
+class ConversationElsewhere(RequestRefused):
+    en = "This conversation is going on in the terminal. Begin another one here, or say /reset there."
+    ru = "Этот разговор идёт в терминале. Начни здесь другой или скажи там /reset."
+
+
+class NoSuchModel(RequestRefused):
+    en = "There is no model {name} here. This is {known}."
+    ru = "Модели {name} здесь нет. Здесь {known}."
+
+
+class NotAChatMind(RequestRefused):
+    en = "This mind continues text rather than chatting: ask /v1/completions."
+    ru = "Этот разум не беседует, а продолжает текст: спрашивай /v1/completions."
+
+
+class NoChildhood(RequestRefused):
+    en = "This mind does not remember its childhood: its card has none."
+    ru = "Этот разум не помнит своего детства: в его карточке о нём ничего нет."
+
+
+class PortTaken(BoxError):
+    en = "The page cannot be opened at {address}: {reason}. Give another --port, or none: a free one will be found."
+    ru = "Страницу не получается открыть по адресу {address}: {reason}. Дай другой --port или никакого."
+
+
+class NoNetwork(BoxError):
+    en = "This machine is in no local network ({reason}), so that --lan has nobody to let in."
+    ru = "Эта машина не в локальной сети ({reason}), и пускать по --lan некого."
 
 
 class ProcessorTooOld(BoxError):

@@ -87,6 +87,16 @@ class Mind:
         """Whether it answers; otherwise it continues."""
         return bool(self.manners.template)
 
+    @property
+    def name(self) -> str:
+        """What its file is called."""
+        return called(self.path)
+
+    @property
+    def title(self) -> str:
+        """What it calls itself, else the name of its file."""
+        return str(self.card.get("title") or self.path.stem)
+
     def tensor(self, name: str) -> np.ndarray:
         """One tensor as float16, in the shape of `tensor_shapes`."""
         shape = tensor_shapes(self.config)[name]
@@ -131,6 +141,11 @@ def locate(path: Path) -> tuple[int, int]:
     if found := _find_trailer(path):
         return found
     raise NoMindInside(path=path)
+
+
+def called(path: Path) -> str:
+    """The name by which the mind in a file is chosen."""
+    return path.stem if path.suffix == ".mind" else path.name
 
 
 def near(path: Path) -> list[Path]:

@@ -92,12 +92,18 @@ def _between(least: float, most: float, *, above: bool = False) -> Callable[[obj
     return holds
 
 
+RANGES: Final[dict[str, tuple[float, float]]] = {
+    "temperature": (0, 100), "top_k": (0, LARGEST_SEED), "top_p": (0, 1), "min_p": (0, 1),
+    "repetition_penalty": (0.01, 100), "repetition_window": (0, LARGEST_SEED), "no_repeat_ngram": (0, LARGEST_SEED),
+    "max_tokens": (1, LARGEST_SEED), "seed": (0, LARGEST_SEED),
+}  # fmt: skip
+"""The least and the most that each setting takes; a top_p of 0 is just out of its range."""
 _LIMITS: Final[dict[str, tuple[Callable[[object], bool], str]]] = {
-    "temperature": (_between(0, 100), "0…100"),
+    "temperature": (_between(*RANGES["temperature"]), "0…100"),
     "top_k": (_whole(0), "0, 1, 2…"),
-    "top_p": (_between(0, 1, above=True), "0.01…1"),
-    "min_p": (_between(0, 1), "0…1"),
-    "repetition_penalty": (_between(0.01, 100), "0.01…100"),
+    "top_p": (_between(*RANGES["top_p"], above=True), "0.01…1"),
+    "min_p": (_between(*RANGES["min_p"]), "0…1"),
+    "repetition_penalty": (_between(*RANGES["repetition_penalty"]), "0.01…100"),
     "repetition_window": (_whole(0), "0, 1, 2…"),
     "no_repeat_ngram": (_whole(0), "0, 1, 2…"),
     "max_tokens": (_whole(1), "1, 2, 3…"),

@@ -1,0 +1,83 @@
+"""What is written, as streams of events: a token is sent as soon as it is there, and a reader who leaves ends it.
+
+Knows answers and seats; knows nothing of how they were asked for. waitress closes a stream whose reader has gone: the
+generator then ends where it is, and what was written by then is kept.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import asdict
+from typing import Any, Final
+
+from chat_app.attraction import Continuation, groups
+from chat_app.chat import Answer, Chat
+from chat_app.errors import BoxError
+from chat_app.web.guard import broken
+from chat_app.web.replies import WAITING, event, failure
+from chat_app.web.seats import Seat
+from chat_app.web.talks import Talk
+
+_PATIENCE: Final = 1.0  # seconds between two signs of life to someone who waits in line
+
+
+def answer(talk: Talk, seat: Seat, answer: Answer, lang: str, held: ExitStack) -> Iterator[bytes]:
+    """The events of one answer. `held` is let go when they end, or when nobody wants them any more."""
+    started, first, begun = time.perf_counter(), 0.0, False
+    with held:
+        answer.cancel_when(seat.is_over)
+        try:
+            yield from _in_line(seat, answer.prompt)
+            if seat.engine is None:
+                answer.cancel()
+            else:
+                talk.chat.engine = seat.engine
+            begun = True
+            with closing(iter(answer)) as pieces:
+                for piece in pieces:
+                    first = first or time.perf_counter() - started
+                    yield event({"piece": piece})
+            yield event({"done": _done(talk.chat, answer, time.perf_counter() - started, first)})
+        except Exception as error:  # noqa: BLE001 - the status is sent already, and a sentence still fits in
+            yield event(failure(error if isinstance(error, BoxError) else broken(error), lang))
+        finally:
+            if not begun:  # it stands in the conversation all the same, as empty as it is
+                answer.cancel()
+                for _ in answer:
+                    pass
+            talk.ids = [*answer.prompt, *answer.ids]
+
+
+def attraction(ways: Iterator[Continuation], seat: Seat, lang: str, held: ExitStack) -> Iterator[bytes]:
+    """The events of many continuations, and of the groups into which they fall. `held` as with an answer."""
+    texts = []
+    with held:
+        try:
+            yield from _in_line(seat, ())
+            for way in ways:
+                texts.append(way.text)
+                told = {"text": way.text, "log_probability": way.log_probability, "finish": way.finish}
+                yield event({"continuation": told})
+            yield event({"done": {"groups": [asdict(group) for group in groups(texts)]}})
+        except Exception as error:  # noqa: BLE001 - as above
+            yield event(failure(error if isinstance(error, BoxError) else broken(error), lang))
+
+
+def _in_line(seat: Seat, ids: Sequence[int]) -> Iterator[bytes]:
+    """Signs of life until the seat has its engine, or is over before."""
+    while not (seat.is_over() or seat.ready(ids, _PATIENCE)):
+        yield WAITING
+
+
+def _done(chat: Chat, answer: Answer, seconds: float, first: float) -> dict[str, Any]:
+    return {
+        "finish": answer.stats.finish,
+        "tokens": answer.stats.written,
+        "tokens_per_second": answer.stats.tokens_per_second,
+        "seconds": seconds,
+        "first_token_seconds": first,
+        "context": chat.context(),
+        "forgot": answer.forgot,
+    }

@@ -1,0 +1,235 @@
+"""The conversations of the page: found in their folder, opened, spoken in one at a time, put away.
+
+Knows chats, minds and seats; knows nothing of HTTP.
+
+Locking: `_lock` guards the table of open talks and the mind, and is held for a look into files at most. Every talk has
+a lock of its own, held for as long as something is done with its chat, a whole answer included; it is always taken
+without `_lock`. What computes is ordered by seats (chat_app/web/seats.py). A mind leaves when all seats are empty.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from chat_app import conversation as conversations
+from chat_app import mind as minds
+from chat_app.chat import Chat
+from chat_app.conversation import Conversation
+from chat_app.engine import Engine
+from chat_app.errors import (
+    BoxError,
+    ConversationBusy,
+    ConversationElsewhere,
+    ConversationUnwritable,
+    MindBusy,
+    MindError,
+    MindMissing,
+    MindOfTerminal,
+    NoSuchConversation,
+)
+from chat_app.web.seats import Seats
+
+DELETED: Final = "deleted"  # the folder beside, from which a person may take a conversation back
+_OPEN: Final = 16  # talks whose chats are kept; the others are read again from their files
+_LISTED: Final = 500
+_TITLE: Final = 80  # letters
+_PATIENCE: Final = 3.0  # seconds that an answer whose reader has left has to end in
+
+
+@dataclass(slots=True)
+class Talk:
+    """One conversation that the page has open. Whoever holds `lock` may use the chat."""
+
+    chat: Chat
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    ids: list[int] = field(default_factory=list)
+    """What a cache may still hold of it."""
+    size: int = 0
+    """Of its file when it was last looked at: another program may go on with it."""
+
+
+class Talks:
+    """All conversations with one mind, which may change."""
+
+    def __init__(self, chat: Chat, *, terminal: bool = False) -> None:
+        self.folder = chat.folder
+        self._terminal = chat if terminal else None
+        self._lock = threading.Lock()
+        self._open: OrderedDict[str, Talk] = OrderedDict()
+        self._seen: dict[Path, tuple[tuple[int, int], Any]] = {}  # what files say, until they change
+        self.adopt(chat)
+
+    # --- the mind --------------------------------------------------------------------------------------------
+
+    def adopt(self, chat: Chat) -> None:
+        """Talk with the mind of `chat`, over the same weights; in caches of its own beside a terminal."""
+        self.mind, self.sampling = chat.mind, chat.sampling
+        self.seats = Seats(chat.engine.sibling() if self._terminal else chat.engine)
+
+    def let_go(self) -> None:
+        """End every answer and forget the weights of the mind."""
+        self.seats.close()
+        with self._lock:
+            while self._open:
+                self._open.popitem()[1].chat.conversation.rescue()
+
+    def switch(self, name: str) -> None:
+        """Talk with another mind of the same folder from now on; answers that are being written end here.
+
+        MindMissing, MindError where it cannot be opened: then the present one goes on.
+        """
+        if self._terminal:
+            raise MindOfTerminal(name=name)
+        path = next((path for path in minds.near(self.mind.path) if minds.called(path) == name), None)
+        if path is None:
+            raise MindMissing(path=name)
+        mind = minds.open_mind(path)
+        if self.seats.closed:
+            raise MindBusy
+        self.let_go()
+        try:
+            engine = Engine.with_mind(mind)
+        except MindError:
+            self.seats = Seats(Engine.with_mind(self.mind))
+            raise
+        self.mind, self.sampling = mind, mind.manners.sampling
+        self.seats = Seats(engine)
+
+    def minds(self) -> list[dict[str, Any]]:
+        """The minds of the folder, the present one marked."""
+        here = self.mind.path
+        return [
+            {"name": minds.called(path), "title": self._remembered(path, _mind_title), "current": path == here}
+            for path in minds.near(here)
+        ]
+
+    # --- conversations ---------------------------------------------------------------------------------------
+
+    def listed(self) -> list[dict[str, Any]]:
+        """What the page shows of every conversation, the newest first."""
+        paths = conversations.recent(self.folder, _LISTED)
+        with self._lock:
+            unsaved = [t.chat.conversation for t in self._open.values() if t.chat.conversation.path not in paths]
+        found = [_summary(conversation) for conversation in unsaved if conversation.turns]
+        found += [summary for path in paths if (summary := self._remembered(path, self._read))]
+        return sorted(found, key=lambda summary: (summary["time"], summary["id"]), reverse=True)
+
+    def new(self) -> str:
+        """Begin one; its file appears with its first line. Its id."""
+        talk = Talk(self._chat())
+        name = talk.chat.conversation.path.stem
+        with self._lock:
+            self._open[name] = talk
+            self._put_away()
+        return name
+
+    @contextmanager
+    def talk(self, name: str) -> Iterator[Talk]:
+        """The conversation of this id, for the one who asks until the end of the block.
+
+        NoSuchConversation where there is none, ConversationBusy where an answer is being written in it.
+        """
+        with self._lock:
+            talk = self._open.get(name)
+            if talk is None or (not talk.lock.locked() and _size(talk) != talk.size):
+                talk = self._open[name] = self._loaded(name)
+            self._open.move_to_end(name)
+            self._put_away()
+        if not talk.lock.acquire(timeout=_PATIENCE):
+            raise ConversationBusy
+        try:
+            yield talk
+        finally:
+            talk.size = _size(talk)
+            talk.lock.release()
+
+    def check_ours(self, talk: Talk) -> None:
+        """ConversationElsewhere where it is the one that goes on in the terminal."""
+        if self._terminal and self._terminal.conversation.path == talk.chat.conversation.path:
+            raise ConversationElsewhere
+
+    def delete(self, name: str) -> None:
+        """Put a conversation into the folder of the deleted."""
+        with self.talk(name) as talk:
+            self.check_ours(talk)
+            path = talk.chat.conversation.path
+            try:
+                (path.parent / DELETED).mkdir(mode=0o700, exist_ok=True)
+                path.replace(path.parent / DELETED / path.name)
+            except FileNotFoundError:  # nothing was ever said in it
+                pass
+            except OSError as error:
+                raise ConversationUnwritable(path=path.parent / DELETED, reason=error.strerror or error) from error
+            with self._lock:
+                self._open.pop(name, None)
+
+    def _chat(self) -> Chat:
+        chat = Chat(self.mind, None, self.folder)
+        chat.sampling = self.sampling
+        return chat
+
+    def _loaded(self, name: str) -> Talk:
+        path = conversations.named(self.folder, name)
+        if path is None or path.stem != name:
+            raise NoSuchConversation(name=name)
+        talk = Talk(self._chat())
+        talk.chat.load(path)
+        talk.size = _size(talk)
+        return talk
+
+    def _put_away(self) -> None:
+        """Forget the talks that were not looked at for the longest time and stand in their files."""
+        for name, talk in list(self._open.items())[:-_OPEN]:
+            if talk.chat.conversation.saved and not talk.lock.locked():
+                del self._open[name]
+
+    def _read(self, path: Path) -> dict[str, Any]:
+        return _summary(conversations.load(path, self.mind.sha256))
+
+    def _remembered(self, path: Path, read: Any) -> Any:
+        """What `read` says of a file, read again only when it has changed; nothing where it cannot be read."""
+        with suppress(OSError):
+            state = path.stat()
+            known = self._seen.get(path)
+            if known is None or known[0] != (state.st_size, state.st_mtime_ns):
+                try:
+                    found = read(path)
+                except BoxError:
+                    found = None
+                known = self._seen[path] = (state.st_size, state.st_mtime_ns), found
+            return known[1]
+        return None
+
+
+def _size(talk: Talk) -> int:
+    try:
+        return talk.chat.conversation.path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _mind_title(path: Path) -> str:
+    return minds.open_mind(path).title
+
+
+def _summary(conversation: Conversation) -> dict[str, Any]:
+    try:
+        changed = datetime.fromtimestamp(conversation.path.stat().st_mtime, UTC)
+    except OSError:  # the disk does not take it
+        changed = datetime.now(UTC)
+    time = changed.astimezone().isoformat(timespec="seconds")
+    turns = len(conversation.turns)
+    return {"id": conversation.path.stem, "title": title(conversation), "time": time, "turns": turns}
+
+
+def title(conversation: Conversation) -> str:
+    """The first line of the person, or its beginning."""
+    lines = (line.strip() for message in conversation.turns for line in message.content.splitlines())
+    return next((line for line in lines if line), "")[:_TITLE]
