@@ -61,6 +61,16 @@ def _retry(chat: Chat, rest: str, lang: str) -> Outcome:
     return Outcome(answer=chat.retry())
 
 
+def _good(chat: Chat, rest: str, lang: str) -> Outcome:
+    chat.conversation.rate(good=True)
+    return Outcome(language.RATED(lang))
+
+
+def _bad(chat: Chat, rest: str, lang: str) -> Outcome:
+    chat.conversation.rate(good=False)
+    return Outcome(language.RATED(lang))
+
+
 def _undo(chat: Chat, rest: str, lang: str) -> Outcome:
     chat.undo()
     return Outcome(language.UNDONE(lang))
@@ -179,9 +189,9 @@ def _quit(chat: Chat, rest: str, lang: str) -> Outcome:
 
 
 COMMANDS: Final[dict[str, Callable[[Chat, str, str], Outcome]]] = {
-    "help": _help, "retry": _retry, "undo": _undo, "reset": _reset, "set": _set, "system": _system, "save": _save,
-    "load": _load, "stats": _stats, "context": _context, "card": _card, "mind": _mind, "license": _license,
-    "where": _where, "quit": _quit,
+    "help": _help, "retry": _retry, "good": _good, "bad": _bad, "undo": _undo, "reset": _reset, "set": _set,
+    "system": _system, "save": _save, "load": _load, "stats": _stats, "context": _context, "card": _card, "mind": _mind,
+    "license": _license, "where": _where, "quit": _quit,
 }  # fmt: skip
 
 

@@ -13,11 +13,18 @@ from typing import Any, Final
 
 import orjson
 
-from chat_app.errors import ConversationUnreadable, ConversationUnwritable, NotAConversation, NothingToRetry
+from chat_app.errors import (
+    ConversationUnreadable,
+    ConversationUnwritable,
+    NotAConversation,
+    NothingToRate,
+    NothingToRetry,
+)  # fmt: skip
 from chat_app.template import Message
 
 SUFFIX: Final = ".jsonl"
 _ROLES: Final = ("system", "user", "assistant")
+_RATINGS: Final = ("bad", "good")
 
 
 class Conversation:
@@ -27,6 +34,8 @@ class Conversation:
         self.path = folder / f"{datetime.now():%Y-%m-%d-%H%M%S-%f}{SUFFIX}"
         self.mind = mind
         self.messages: list[Message] = []
+        self.rated: list[tuple[list[Message], bool]] = []
+        """Answers that the person called good or bad, with all that stood before each, whatever was undone since."""
         self.problem: ConversationUnwritable | None = None
         self._waiting: list[bytes] = []  # lines that the disk has not taken yet
         self._begun = False  # the first line of the file is written, or waits
@@ -60,6 +69,18 @@ class Conversation:
         """Take back the last answer, and the line it answers too. NothingToRetry where there is none."""
         self._undo(answer_only)
         self._write({"undo": "answer" if answer_only else "turn"})
+
+    def rate(self, good: bool) -> None:
+        """Keep what the person thinks of the last answer. NothingToRate where there is none."""
+        self._rate(good)
+        self._write({"rating": _RATINGS[good]})
+
+    def _rate(self, good: bool) -> None:
+        if not self.messages or self.messages[-1].role != "assistant":
+            raise NothingToRate
+        if self.rated and self.rated[-1][0][-1] is self.messages[-1]:  # the person thought again
+            self.rated.pop()
+        self.rated.append((list(self.messages), good))
 
     def _apply(self, message: Message) -> None:
         if message.role == "system":
@@ -178,6 +199,9 @@ def load(path: Path, mind: str) -> Conversation:
             same_mind = row.get("mind") == mind
         elif row.get("role") in _ROLES and isinstance(row.get("content"), str):
             conversation._apply(Message(row["role"], row["content"], _ids(row) if same_mind else []))
+        elif row.get("rating") in _RATINGS:
+            with suppress(NothingToRate):
+                conversation._rate(row["rating"] == _RATINGS[True])
         elif "undo" in row and conversation.turns:
             conversation._undo(row["undo"] == "answer")
     if not conversation.messages:

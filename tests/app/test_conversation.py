@@ -14,7 +14,13 @@ from hypothesis import strategies as st
 
 from chat_app import conversation as conversations
 from chat_app.conversation import Conversation, load, recent
-from chat_app.errors import ConversationUnreadable, ConversationUnwritable, NotAConversation, NothingToRetry
+from chat_app.errors import (
+    ConversationUnreadable,
+    ConversationUnwritable,
+    NotAConversation,
+    NothingToRate,
+    NothingToRetry,
+)
 from chat_app.template import Message
 
 resource = pytest.importorskip("resource")
@@ -283,3 +289,33 @@ def test_the_latest_conversations_come_first_and_are_found_by_name(tmp_path: Pat
     assert conversations.named(tmp_path, paths[3].stem) == paths[3]
     assert conversations.named(tmp_path, paths[3].name) == paths[3]
     assert conversations.named(tmp_path, "x" * 300) is None
+
+
+def test_a_rating_outlives_the_answer_that_is_taken_back(tmp_path) -> None:
+    conversation = talk(tmp_path, 1)
+    conversation.rate(good=False)
+    conversation.undo(answer_only=True)
+    conversation.add(Message("assistant", "другой ответ"))
+    conversation.rate(good=False)
+    conversation.rate(good=True)
+    again = load(conversation.path, "мозг")
+    for found in (conversation.rated, again.rated):
+        assert [([m.content for m in messages], good) for messages, good in found] == [
+            (["вопрос 0\nещё", "ответ 0"], False), (["вопрос 0\nещё", "другой ответ"], True),
+        ]  # fmt: skip
+
+
+def test_nothing_is_rated_where_nothing_was_answered(tmp_path) -> None:
+    conversation = Conversation(tmp_path)
+    with pytest.raises(NothingToRate):
+        conversation.rate(good=True)
+    conversation.add(Message("user", "привет"))
+    with pytest.raises(NothingToRate):
+        conversation.rate(good=True)
+    assert "rating" not in conversation.path.read_text("utf-8")
+
+
+def test_a_rating_written_by_hand_without_an_answer_is_left_out(tmp_path) -> None:
+    path = tmp_path / "talk.jsonl"
+    path.write_text('{"rating": "good"}\n{"role": "user", "content": "привет"}\n{"rating": "bad"}\n{"rating": 1}\n')
+    assert load(path, "").rated == []
