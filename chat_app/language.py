@@ -53,6 +53,10 @@ FORGOT: Final = Phrase(
     "Разговор стал длиннее памяти разума: самое начало он больше не видит.",
     "The conversation has outgrown the mind's memory: it no longer sees the very beginning.",
 )
+RATED: Final = Phrase(
+    "Записано. Оценки хранятся в файле разговора; по ним разум можно доучить.",
+    "Noted. Ratings stay in the conversation's file; the mind can be taught by them.",
+)
 MOVED: Final = Phrase("Разговор пока пишется сюда: {path}", "For now the conversation is kept here: {path}")
 IN_MEMORY: Final = Phrase(
     "Пока он хранится в памяти программы; до выхода сохрани его: /save ПУТЬ",
@@ -97,6 +101,28 @@ WHERE: Final = Phrase(
     "Conversation: {conversation}\nMind:         {mind}\nFolder:       {folder}",
 )
 CONTEXT: Final = Phrase("В памяти {used} токенов из {limit}.", "{used} of {limit} tokens are in memory.")
+LOOK_HINT: Final = Phrase(
+    "Вероятности — самого разума, до температуры и других настроек. Варианты токена: /look НОМЕР",
+    "Probabilities are the mind's own, before temperature and other settings. Of one token: /look NUMBER",
+)
+HEIGHTS: Final = Phrase(
+    "Высота — энтропия: как разум колебался, █ = {most} бит.", "The height is entropy: how torn it was, █ = {most} bits."
+)
+TOKEN_IS: Final = Phrase(
+    "Токен {number} «{name}»: {share}, энтропия {bits} бит", "Token {number} “{name}”: {share}, entropy {bits} bits"
+)
+TOKEN_ALOUD: Final = Phrase("{number}. {name}: {share}, {bits} бит", "{number}. {name}: {share}, {bits} bits")
+STANDS_HERE: Final = Phrase(", стоит здесь", ", stands here")
+FORK_HINT: Final = Phrase("Пойти отсюда иначе: /fork {number} ВАРИАНТ", "To go another way: /fork {number} ALTERNATIVE")
+FORK_HOW: Final = Phrase(
+    "С какого токена пойти иначе? Номера видны по /look, потом: /fork НОМЕР [ВАРИАНТ]",
+    "From which token? /look shows their numbers, then: /fork NUMBER [ALTERNATIVE]",
+)
+BEGINNINGS: Final = Phrase("С чего начинает:", "How it sets out:")
+ENDINGS: Final = Phrase("Куда приходит:", "Where it comes to:")
+SCATTERED: Final = Phrase("Врозь, каждое по-своему: {count} ({share})", "Each its own way: {count} ({share})")
+AFTER: Final = Phrase("«{prompt}»", "“{prompt}”")
+STAGE: Final = Phrase("— шаг {iteration}, прочитано токенов: {tokens}", "— step {iteration}, tokens read: {tokens}")
 MINDS: Final = Phrase("Разумы в этой папке (сменить: /mind ИМЯ):", "Minds in this folder (to change: /mind NAME):")
 MIND_IS: Final = Phrase("Теперь здесь {title}.", "{title} is here now.")
 NO_LICENCE: Final = Phrase("Условия не указаны.", "No terms are given.")
@@ -111,6 +137,8 @@ VERIFIED: Final = Phrase("Разум цел: sha256 {sha256}", "The mind is whol
 HELP: Final[dict[str, Phrase]] = {
     "help": Phrase("этот список", "this list"),
     "retry": Phrase("ответить на последнюю реплику заново", "answer the last line anew"),
+    "good": Phrase("хороший ответ (запомнить на будущее)", "a good answer (kept for teaching)"),
+    "bad": Phrase("плохой ответ (запомнить на будущее)", "a bad answer (kept for teaching)"),
     "undo": Phrase("забыть последнюю реплику и ответ", "forget the last line and its answer"),
     "reset": Phrase("начать новый разговор", "begin a new conversation"),
     "set": Phrase("[ИМЯ ЗНАЧЕНИЕ] настройки", "[NAME VALUE] settings"),
@@ -123,6 +151,12 @@ HELP: Final[dict[str, Phrase]] = {
     "mind": Phrase("[ИМЯ] другой разум из той же папки", "[NAME] another mind of the same folder"),
     "license": Phrase("условия использования", "terms of use"),
     "where": Phrase("где лежат файлы", "where the files are"),
+    "look": Phrase("[НОМЕР] что разум думал над каждым токеном ответа", "[NUMBER] what the mind thought at each token"),
+    "fork": Phrase("НОМЕР [ВАРИАНТ] пойти с этого токена иначе", "NUMBER [ALTERNATIVE] go another way from that token"),
+    "attract": Phrase(
+        "[СКОЛЬКО] [ТЕКСТ] куда разум тянет: много ответов сразу", "[COUNT] [TEXT] where the mind is drawn: many answers"
+    ),
+    "childhood": Phrase("как разум писал, пока рос", "what the mind wrote while it grew"),
     "quit": Phrase("выйти", "leave"),
 }
 OPTIONS: Final[dict[str, Phrase]] = {
