@@ -56,13 +56,12 @@ def continuations(
     cancel = cancel or Cancel()
     manners, tokens = mind.manners, _LETTERS if mind.tokenizer.pieces.kind == "char" else _WORDS
     sampling = replace(sampling, max_tokens=min(tokens, sampling.max_tokens))
-    never = sorted(mind.tokenizer.silent - set(manners.stop_ids))
     for number in range(count):
         if sampling.seed is not None and number:
             sampling = replace(sampling, seed=(sampling.seed + 1) % (LARGEST_SEED + 1))
         stats, trace, detokenizer = Stats(), Trace(top=0), Detokenizer(mind.tokenizer, inside=not mind.can_chat)
         written = engine.generate(
-            ids, sampling, stop_ids=manners.stop_ids, never=never, slide=not mind.can_chat, remember=remember,
+            ids, sampling, stop_ids=manners.stop_ids, never=mind.never, slide=not mind.can_chat, remember=remember,
             stats=stats, trace=trace, cancel=cancel,
         )  # fmt: skip
         text = "".join(map(detokenizer.feed, written))

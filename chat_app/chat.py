@@ -115,7 +115,7 @@ class Chat:
         turns = self.conversation.turns
         ids, trace = self._last_answer(turns), Trace(top)
         prompt, _, _ = self._prompt(turns[:-1])
-        self.engine.score(prompt, ids, trace, never=self.never, slide=not self.mind.can_chat)
+        self.engine.score(prompt, ids, trace, never=self.mind.never, slide=not self.mind.can_chat)
         return look.tokens(self.mind.tokenizer, trace.steps, inside=not self.mind.can_chat)
 
     def fork(self, position: int, token: int) -> Answer:
@@ -127,7 +127,7 @@ class Chat:
         ids = self._last_answer(turns)
         if not 0 <= position < len(ids):
             raise NoSuchToken(number=position + 1, count=len(ids))
-        if not 0 <= token < self.mind.tokenizer.vocab_size or token in self.never:
+        if not 0 <= token < self.mind.tokenizer.vocab_size or token in self.mind.never:
             raise NoSuchAlternative(name=token, number=position + 1)
         prompt = self._prompt(turns[:-1])
         self.conversation.undo(answer_only=True)
@@ -221,11 +221,6 @@ class Chat:
     def _answer(self, ids: list[int], remember: int, forgot: bool, begun: Sequence[int] = ()) -> Answer:
         self.last = Answer(self, ids, remember, forgot=forgot, begun=begun)
         return self.last
-
-    @property
-    def never(self) -> list[int]:
-        """Ids that no answer holds."""
-        return sorted(self.mind.tokenizer.silent - set(self.mind.manners.stop_ids))
 
     @property
     def _limit(self) -> int:
@@ -329,7 +324,7 @@ class Answer:
             sampling = replace(sampling, seed=(sampling.seed + chat._retries) % (LARGEST_SEED + 1))
         sampling = replace(sampling, max_tokens=max(1, sampling.max_tokens - len(begun)))
         yield from chat.engine.generate(
-            [*self._prompt, *begun], sampling, stop_ids=stop_ids, never=chat.never,
+            [*self._prompt, *begun], sampling, stop_ids=stop_ids, never=chat.mind.never,
             slide=not chat.mind.can_chat, remember=self._remember + len(begun), stats=self.stats, trace=self.trace,
             cancel=self._cancel,
         )  # fmt: skip

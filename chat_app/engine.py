@@ -13,7 +13,7 @@ from chat_app.blas import Threads
 from chat_app.errors import MindError, MindTooLarge, MindUnreadable
 from chat_app.mind import Mind
 from chat_app.model import BLOCK, Cache, forward, logits_everywhere
-from chat_app.sampler import Sampler, Sampling
+from chat_app.sampler import Penalties, Sampler, Sampling
 from chat_app.trace import Trace
 from chat_app.turns import Turns
 from chat_app.weights import Weights
@@ -129,6 +129,7 @@ class Engine:
         *,
         stop_ids: Sequence[int] = (),
         never: Sequence[int] = (),
+        penalties: Penalties | None = None,
         slide: bool = False,
         remember: int = 0,
         stats: Stats | None = None,
@@ -148,7 +149,7 @@ class Engine:
         if len(context) > self.config.block_size:
             stats.finish = "context"
             return
-        sampler = Sampler(sampling, never)
+        sampler = Sampler(sampling, never, penalties)
         logits = self.read(context, stats, cancel)
         while True:
             if cancel.is_set() or logits is None:

@@ -88,6 +88,11 @@ class Mind:
         return bool(self.manners.template)
 
     @property
+    def never(self) -> list[int]:
+        """Ids that no answer holds."""
+        return sorted(self.tokenizer.silent - set(self.manners.stop_ids))
+
+    @property
     def name(self) -> str:
         """What its file is called."""
         return called(self.path)

@@ -114,11 +114,29 @@ CHATTING: Final = Sampling(temperature=0.7, top_p=0.95, repetition_penalty=1.1, 
 SETTINGS: Final = tuple(field.name for field in fields(Sampling))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Penalties:
+    """What OpenAI's API takes off the logits of ids that an answer holds already; beside a mind's own settings.
+
+    mu[j] - c[j] frequency_penalty - (c[j] > 0) presence_penalty, where c[j] is how often id j was picked before
+    (OpenAI's guide to text generation, "Frequency and presence penalties").
+    """
+
+    frequency_penalty: float = 0.0
+    presence_penalty: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("frequency_penalty", "presence_penalty"):
+            if not _between(-2, 2)(value := getattr(self, name)):
+                raise BadSetting(name=name, value=value, expected="-2…2")
+
+
 class Sampler:
     """Picks ids one after another for one answer. `never` are ids that no answer may hold."""
 
-    def __init__(self, sampling: Sampling, never: Sequence[int] = ()) -> None:
-        self.sampling = sampling
+    def __init__(self, sampling: Sampling, never: Sequence[int] = (), penalties: Penalties | None = None) -> None:
+        self.sampling, self.penalties = sampling, penalties or Penalties()
+        self._picked: dict[int, int] = {}
         self._never = np.array(never, np.intp)
         self._dice = random.Random(sampling.seed)  # not numpy.random: it would add 3 MB to a box
         self._followers: dict[tuple[int, ...], set[int]] = {}
@@ -130,6 +148,7 @@ class Sampler:
         s = self.sampling
         if self._never.size:
             logits[self._never] = -np.inf
+        self._penalise(logits)
         if s.repetition_penalty != 1.0 and written:
             recent = np.array(written[-s.repetition_window :], np.intp)
             values = logits[recent]
@@ -140,9 +159,15 @@ class Sampler:
             logits[banned] = -np.inf
             if logits.max() == -np.inf:  # everything would repeat: better that than nothing
                 logits[banned] = kept
-        if s.temperature < _GREEDY_BELOW:
-            return int(logits.argmax())
-        return self._roll(logits)
+        token = int(logits.argmax()) if s.temperature < _GREEDY_BELOW else self._roll(logits)
+        self._picked[token] = self._picked.get(token, 0) + 1
+        return token
+
+    def _penalise(self, logits: np.ndarray) -> None:
+        frequency, presence = self.penalties.frequency_penalty, self.penalties.presence_penalty
+        if (frequency or presence) and self._picked:
+            counts = np.fromiter(self._picked.values(), np.float32)
+            logits[np.fromiter(self._picked, np.intp)] -= counts * np.float32(frequency) + np.float32(presence)
 
     def _would_repeat(self, written: Sequence[int]) -> list[int]:
         """Ids that would complete an n-gram that `written` already holds."""

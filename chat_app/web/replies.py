@@ -126,7 +126,7 @@ def failure(error: BoxError, lang: str) -> dict[str, Any]:
         "error": {
             "message": error.sentence(lang),
             "type": _KINDS.get(number, "server_error" if number >= 500 else "invalid_request_error"),
-            "param": error.details.get("name"),
+            "param": error.details.get("name") if number == 400 else None,
             "code": code,
         }
     }

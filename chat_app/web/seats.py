@@ -92,9 +92,10 @@ class Seat:
         self.engine: Engine | None = None
 
     def take(self, ids: Sequence[int]) -> Engine:
-        """The engine that remembers most of `ids`, as soon as one is free."""
+        """The engine that remembers most of `ids`, as soon as one is free. MindBusy where the mind leaves before."""
         while not self.ready(ids, _POLL):
-            pass
+            if self.is_over():
+                raise MindBusy
         assert self.engine is not None
         return self.engine
 

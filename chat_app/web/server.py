@@ -24,6 +24,7 @@ from chat_app.chat import Chat
 from chat_app.errors import BoxError, NoNetwork, NoSuchPlace, NotHttp, PortTaken, RequestTooLarge, WrongMethod
 from chat_app.web import page
 from chat_app.web.guard import HEADERS, Guard, language_of, refused
+from chat_app.web.openai_api import OpenAIApi
 from chat_app.web.page_api import PageApi
 from chat_app.web.replies import failure, reply
 from chat_app.web.seats import AT_ONCE, IN_LINE
@@ -138,6 +139,7 @@ class Web:
         app = App(catchall=False)
         page.serve(app)
         PageApi(self.talks).serve(app)
+        OpenAIApi(self.talks).serve(app)
         names = {host} if lan else {host, "localhost"}
         guard = Guard(app, {f"{name}:{port}" for name in names}, key, lang)
         self.address = f"http://{host}:{port}/"
