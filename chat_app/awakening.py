@@ -7,6 +7,7 @@ from pathlib import Path
 
 from chat_app import places
 from chat_app.chat import Chat
+from chat_app.engine import Engine
 from chat_app.mind import Mind, open_mind
 
 
@@ -18,6 +19,8 @@ class Awakening:
         self._mind: Mind | None = None
         self._chat: Chat | None = None
         self._error: Exception | None = None
+        self.share = 0.0
+        """Of the weights, how much has been read."""
         self._opened = threading.Event()
         self._thread = threading.Thread(target=self._run, name="awakening", daemon=True)
         self._thread.start()
@@ -46,11 +49,15 @@ class Awakening:
             raise self._error or RuntimeError("the mind did not wake")
         return self._chat
 
+    def _progress(self, share: float) -> None:
+        self.share = share
+
     def _run(self) -> None:
         try:
             self._mind = open_mind(self._path)
             self._opened.set()
-            chat = Chat.with_mind(self._mind, places.conversations())
+            engine = Engine.with_mind(self._mind, self._progress)
+            chat = Chat(self._mind, engine, places.conversations())
             chat.engine.warm_up()  # the person is still typing
             self._chat = chat
         except Exception as error:  # noqa: BLE001 - whatever it is, the thread that waits must raise it

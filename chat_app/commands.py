@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -13,18 +12,12 @@ from chat_app import conversation, language
 from chat_app import mind as minds
 from chat_app.chat import Answer, Chat
 from chat_app.errors import BoxError, MindError, UnknownSetting
+from chat_app.insight import INSIGHTS
 from chat_app.language import HELP
 from chat_app.mind import Mind
+from chat_app.outcome import Outcome
 from chat_app.sampler import SETTINGS
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a command leads to: words for the person, an answer to be streamed, or the end."""
-
-    text: str = ""
-    answer: Answer | None = None
-    leave: bool = False
+from chat_app.shades import ALOUD, Canvas
 
 
 def is_command(line: str) -> bool:
@@ -32,15 +25,17 @@ def is_command(line: str) -> bool:
     return len(line) > 1 and line[0] == "/" and line[1].isalpha()
 
 
-def run(chat: Chat, line: str, lang: str) -> Outcome:
-    """Do what `line` says. BoxError where it cannot be done."""
+def run(chat: Chat, line: str, lang: str, canvas: Canvas = ALOUD) -> Outcome:
+    """Do what `line` says; `canvas` is where its lines will be drawn. BoxError where it cannot be done."""
     name, rest = _name_and_rest(line[1:])
     name = _ALSO.get(name, name)
     if name in SETTINGS:  # the article's own spelling: /temperature 0.7
         return _set(chat, f"{name} {rest}", lang)
     if command := COMMANDS.get(name):
         return command(chat, rest, lang)
-    return Outcome(language.UNKNOWN_COMMAND(lang, name=name, nearest=_nearest(name, [*COMMANDS, *SETTINGS])))
+    if insight := INSIGHTS.get(name):
+        return insight(chat, rest, lang, canvas)
+    return Outcome(language.UNKNOWN_COMMAND(lang, name=name, nearest=_nearest(name, [*HELP, *SETTINGS])))
 
 
 def _name_and_rest(text: str) -> tuple[str, str]:
@@ -54,7 +49,7 @@ def _nearest(name: str, names: Sequence[str]) -> str:
 
 
 def _help(chat: Chat, rest: str, lang: str) -> Outcome:
-    return Outcome("\n".join(f"/{name:<8} {phrase(lang)}" for name, phrase in HELP.items()))
+    return Outcome("\n".join(f"/{name:<9} {phrase(lang)}" for name, phrase in HELP.items()))
 
 
 def _retry(chat: Chat, rest: str, lang: str) -> Outcome:

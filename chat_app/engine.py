@@ -83,10 +83,13 @@ class Engine:
         return other
 
     @classmethod
-    def with_mind(cls, mind: Mind) -> Engine:
-        """Load the weights. MindError where the file cannot be read any more, or memory does not hold them."""
+    def with_mind(cls, mind: Mind, progress: Callable[[float], None] | None = None) -> Engine:
+        """Load the weights; `progress` hears which share of them is read.
+
+        MindError where the file cannot be read any more, or memory does not hold them.
+        """
         try:
-            return cls(Weights.from_mind(mind))
+            return cls(Weights.from_mind(mind, progress))
         except MindError as error:
             problem = error.with_traceback(None)  # or its frames would keep what was loaded by then
         except MemoryError:

@@ -36,6 +36,9 @@ def of_this_machine() -> str:
     return "ru" if (locale.getlocale()[0] or "").lower().startswith(_RUSSIAN_SPEAKING) else "en"
 
 
+YOU: Final = Phrase("Ты: ", "You: ")
+ANSWERS: Final = Phrase("Разум отвечает:", "The mind answers:")
+GOES_ON: Final = Phrase("Разум продолжает:", "The mind goes on:")
 WAKING: Final = Phrase("Разум в коробке просыпается…", "The mind in the box is waking up…")
 HINT: Final = Phrase("/help — команды, /quit — выйти", "/help lists the commands, /quit leaves")
 LEAVE: Final = Phrase("Чтобы выйти, набери /quit или нажми Ctrl-D.", "To leave, type /quit or press Ctrl-D.")
@@ -106,7 +109,8 @@ LOOK_HINT: Final = Phrase(
     "Probabilities are the mind's own, before temperature and other settings. Of one token: /look NUMBER",
 )
 HEIGHTS: Final = Phrase(
-    "Высота — энтропия: как разум колебался, █ = {most} бит.", "The height is entropy: how torn it was, █ = {most} bits."
+    "Высота — энтропия: как разум колебался, █ = {most} бит.",
+    "The height is entropy: how torn the mind was, █ = {most} bits.",
 )
 TOKEN_IS: Final = Phrase(
     "Токен {number} «{name}»: {share}, энтропия {bits} бит", "Token {number} “{name}”: {share}, entropy {bits} bits"
@@ -121,7 +125,7 @@ FORK_HOW: Final = Phrase(
 BEGINNINGS: Final = Phrase("С чего начинает:", "How it sets out:")
 ENDINGS: Final = Phrase("Куда приходит:", "Where it comes to:")
 SCATTERED: Final = Phrase("Врозь, каждое по-своему: {count} ({share})", "Each its own way: {count} ({share})")
-AFTER: Final = Phrase("«{prompt}»", "“{prompt}”")
+AFTER: Final = Phrase("После слов «{prompt}»:", "After the words “{prompt}”:")
 STAGE: Final = Phrase("— шаг {iteration}, прочитано токенов: {tokens}", "— step {iteration}, tokens read: {tokens}")
 MINDS: Final = Phrase("Разумы в этой папке (сменить: /mind ИМЯ):", "Minds in this folder (to change: /mind NAME):")
 MIND_IS: Final = Phrase("Теперь здесь {title}.", "{title} is here now.")
@@ -151,8 +155,8 @@ HELP: Final[dict[str, Phrase]] = {
     "mind": Phrase("[ИМЯ] другой разум из той же папки", "[NAME] another mind of the same folder"),
     "license": Phrase("условия использования", "terms of use"),
     "where": Phrase("где лежат файлы", "where the files are"),
-    "look": Phrase("[НОМЕР] что разум думал над каждым токеном ответа", "[NUMBER] what the mind thought at each token"),
-    "fork": Phrase("НОМЕР [ВАРИАНТ] пойти с этого токена иначе", "NUMBER [ALTERNATIVE] go another way from that token"),
+    "look": Phrase("[НОМЕР] что разум думал над каждым токеном", "[NUMBER] what the mind thought at each token"),
+    "fork": Phrase("НОМЕР [ВАРИАНТ] пойти с этого токена иначе", "NUMBER [ALTERNATIVE] go another way from it"),
     "attract": Phrase(
         "[СКОЛЬКО] [ТЕКСТ] куда разум тянет: много ответов сразу", "[COUNT] [TEXT] where the mind is drawn: many answers"
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from contextlib import closing, suppress
 from typing import Final
 
@@ -10,6 +11,7 @@ from chat_app import commands, language
 from chat_app.chat import Answer, Chat
 from chat_app.commands import DiskWatch
 from chat_app.errors import BoxError, OutputClosed
+from chat_app.shades import text_of
 from chat_app.text import printable
 
 _UNREADABLE: Final = "\ufffd"
@@ -41,6 +43,7 @@ def talk(chat: Chat, lang: str) -> int:
             else:
                 outcome = commands.run(chat, line, lang)
                 _remark([outcome.text] if outcome.text else [])
+                _remark(map(text_of, outcome.lines))
                 if outcome.answer:
                     _stream(chat, outcome.answer, lang, one_line=True)
                 if outcome.leave:
@@ -72,7 +75,7 @@ def _write(text: str) -> None:
         raise OutputClosed(reason=error.strerror or error) from error
 
 
-def _remark(lines: list[str]) -> None:
+def _remark(lines: Iterable[str]) -> None:
     with suppress(OSError):  # nobody hears remarks: the answers go on
         for line in lines:
             print(printable(line), file=sys.stderr, flush=True)

@@ -45,6 +45,12 @@ def printable(text: str) -> str:
     return text.translate(_UNPRINTABLE)
 
 
+def columns(text: str) -> int:
+    """How many columns of a terminal a printable text takes: two for a wide character, none for a combining one."""
+    wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
+    return len(text) + wide - sum(unicodedata.category(character) in ("Mn", "Me", "Cf") for character in text)
+
+
 def normalise(text: str, *, yo_to_e: bool = False) -> str:
     """Return `text` in NFC with one kind of space, quote, dash, ellipsis and line end.
 

@@ -9,8 +9,9 @@ import math
 import mmap
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from operator import length_hint
 from typing import Final
 
 from chat_app.blas import cores  # before numpy, see there
@@ -107,11 +108,17 @@ class Weights:
         return weights
 
     @classmethod
-    def from_mind(cls, mind: Mind) -> Weights:
-        """Read and widen the mind's tensors, on as many threads as help."""
+    def from_mind(cls, mind: Mind, progress: Callable[[float], None] | None = None) -> Weights:
+        """Read and widen the mind's tensors, on as many threads as help; `progress` hears which share is read."""
         weights = cls(mind.config)
-        jobs = iter(list(_jobs(mind, weights)))
-        workers = [_Filler(mind, weights.arena, jobs) for _ in range(min(4, cores()))]
+        jobs = list(_jobs(mind, weights))
+        left = iter(jobs)
+
+        def told() -> None:
+            if progress is not None:
+                progress(1 - length_hint(left) / len(jobs))
+
+        workers = [_Filler(mind, weights.arena, left, told) for _ in range(min(4, cores()))]
         for worker in workers:
             worker.start()
         for worker in workers:
@@ -177,9 +184,11 @@ def _jobs(mind: Mind, weights: Weights) -> Iterator[tuple[int, int, int]]:
 class _Filler(threading.Thread):
     """Takes chunks until none is left."""
 
-    def __init__(self, mind: Mind, arena: np.ndarray, jobs: Iterator[tuple[int, int, int]]) -> None:
+    def __init__(
+        self, mind: Mind, arena: np.ndarray, jobs: Iterator[tuple[int, int, int]], told: Callable[[], None]
+    ) -> None:
         super().__init__(name="fill weights", daemon=True)
-        self.mind, self.arena, self.jobs = mind, arena, jobs
+        self.mind, self.arena, self.jobs, self.told = mind, arena, jobs, told
         self.error: Exception | None = None
 
     def run(self) -> None:
@@ -192,5 +201,6 @@ class _Filler(threading.Thread):
                     if file.readinto(raw[: 2 * count]) != 2 * count:
                         raise MindTruncated(path=self.mind.path, expected=offset + 2 * count, actual=offset)
                     widen(half[:count], self.arena[place : place + count])
+                    self.told()
         except (OSError, MemoryError, MindTruncated) as error:
             self.error = error

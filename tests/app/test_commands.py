@@ -27,6 +27,7 @@ from chat_app.errors import (
     NothingToRetry,
     UnknownSetting,
 )
+from chat_app.insight import INSIGHTS
 from chat_app.language import HELP
 from chat_app.mind import MAGIC, open_mind
 from chat_app.sampler import SETTINGS
@@ -54,9 +55,9 @@ def run(chat: Chat, line: str, lang: str = "ru") -> str:
 
 
 def test_help_names_every_command(chat: Chat, lang: str) -> None:
-    assert HELP.keys() == COMMANDS.keys()
+    assert HELP.keys() == COMMANDS.keys() | INSIGHTS.keys()
     text = run(chat, "/help", lang)
-    assert all(f"/{name} " in text for name in COMMANDS)
+    assert all(f"/{name} " in text for name in HELP)
 
 
 @pytest.fixture
@@ -126,7 +127,7 @@ def test_a_mind_that_cannot_be_loaded_leaves_the_present_one_talking(
     chat.sampling = replace(chat.sampling, max_tokens=7)
     "".join(chat.say("Привет"))
     with monkeypatch.context() as patch:
-        patch.setattr(Weights, "from_mind", lambda mind: _fail(problem))
+        patch.setattr(Weights, "from_mind", lambda *_: _fail(problem))
         with pytest.raises(MindError) as caught:
             run(chat, "/mind mind-in-a-box-linux-x86_64", lang)
         assert caught.value.sentence(lang)
@@ -144,7 +145,7 @@ def _fail(problem: Exception) -> Weights:
 def test_memory_that_does_not_hold_a_mind_is_a_sentence(
     two_minds: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Weights, "from_mind", lambda mind: _fail(MemoryError()))
+    monkeypatch.setattr(Weights, "from_mind", lambda *_: _fail(MemoryError()))
     with pytest.raises(MindTooLarge, match="not enough memory for the mind"):
         Chat.with_mind(open_mind(two_minds / "talker.mind"), home)
 

@@ -21,11 +21,14 @@ from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
 from prompt_toolkit.utils import get_cwidth
 
-from chat_app import language, terminal
+from chat_app import language, screen, terminal
 from chat_app.awakening import Awakening
 from chat_app.errors import MindMissing, MindTruncated
+from chat_app.line import LineCompleter, SafeHistory, history
 from chat_app.sampler import SETTINGS
-from chat_app.terminal import Terminal, Wrap, _Completer, _history, _SafeHistory
+from chat_app.screen import Screen
+from chat_app.terminal import Terminal
+from chat_app.wrap import Wrap
 
 WORDS = st.lists(st.text(st.sampled_from("абвx\u4e2d😀,."), max_size=50) | st.sampled_from([" ", "\n"])).map("".join)
 
@@ -87,26 +90,25 @@ def test_a_word_is_held_until_it_is_whole() -> None:
     ],
 )
 def test_commands_and_settings_are_completed(typed: str, offered: list[str]) -> None:
-    completions = list(_Completer().get_completions(Document(typed), CompleteEvent()))
+    completions = list(LineCompleter().get_completions(Document(typed), CompleteEvent()))
     assert [c.text for c in completions] == offered
     assert all((typed[: c.start_position] + c.text).startswith("/") for c in completions if c.start_position)
 
 
 def test_lines_typed_before_are_kept_in_a_file_of_ones_own(home: Path) -> None:
-    history = _history()
-    history.append_string("Привет \udcff")
+    history().append_string("Привет \udcff")
     assert (home / "line-history").stat().st_mode & 0o777 == 0o600
-    assert list(_history().load_history_strings()) == ["Привет \ufffd"]
+    assert list(history().load_history_strings()) == ["Привет \ufffd"]
 
 
 def test_a_disk_that_takes_no_history_costs_no_line(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home.mkdir()
-    history = _SafeHistory(str(home))  # a folder: it cannot be written
-    history.append_string("Привет")
-    assert history.get_strings() == ["Привет"]
+    unwritable = SafeHistory(str(home))  # a folder
+    unwritable.append_string("Привет")
+    assert unwritable.get_strings() == ["Привет"]
     monkeypatch.setenv("MIND_IN_A_BOX_HOME", str(home / "line-history"))
     (home / "line-history").touch()
-    assert isinstance(_history(), InMemoryHistory)
+    assert isinstance(history(), InMemoryHistory)
 
 
 # --- the whole face -----------------------------------------------------------------------------------------------
@@ -121,14 +123,16 @@ def talk(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setenv("TERM", "xterm")
 
-    def run(path: Path, keys: str | bytes, *, lang: str = "ru", settle: Any = lambda sampling: sampling) -> str:
+    def run(
+        path: Path, keys: str | bytes, *, lang: str = "ru", settle: Any = lambda sampling: sampling, **options: bool
+    ) -> str:
         shown: list[str] = []
         monkeypatch.setattr(
-            terminal, "print_formatted_text", lambda text, **_: print("".join(part[1] for part in text))
+            screen, "print_formatted_text", lambda text, **_: print("".join(part[1] for part in text))
         )
         with create_pipe_input() as pipe, create_app_session(input=pipe, output=DummyOutput()):
             pipe.send_bytes(keys if isinstance(keys, bytes) else keys.encode())
-            assert Terminal(Awakening(path), lang, settle).run() == 0
+            assert Terminal(Awakening(path), lang, settle, **options).run() == 0
         shown.append(capsys.readouterr().out)
         return "".join(shown)
 
@@ -168,9 +172,11 @@ def test_who_waits_for_a_large_mind_is_told_that_it_wakes(
     talk: Talk, chatting: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert language.WAKING("ru") not in talk(chatting, f"Да\r{END}")
-    monkeypatch.setattr(Awakening, "ready", lambda *_: False)
+    waited = iter([False, False, True, True])
+    monkeypatch.setattr(Awakening, "ready", lambda *_: next(waited))
     said = talk(chatting, f"Да\r{END}")
-    assert language.WAKING("ru") in said
+    assert said.count(f"\r{language.WAKING('ru')} ") == 2
+    assert " %" in said
     assert "Привет, друг!" in said
 
 
@@ -188,18 +194,18 @@ def test_interrupting_an_empty_prompt_tells_how_to_leave(talk: Talk, chatting: P
 
 
 def test_interrupting_an_answer_keeps_the_talk(talk: Talk, babbling: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write = terminal._write_wrapped
+    write = Screen.write
 
-    def interrupted(pieces: Any) -> None:
+    def interrupted(it: Screen, pieces: Any) -> None:
         def stream() -> Iterator[str]:
             for count, piece in enumerate(pieces):
                 yield piece
                 if count == 2:
                     signal.raise_signal(signal.SIGINT)
 
-        write(stream())
+        write(it, stream())
 
-    monkeypatch.setattr(terminal, "_write_wrapped", interrupted)
+    monkeypatch.setattr(Screen, "write", interrupted)
     said = talk(babbling, f"Дом\r/context\r{END}").splitlines()
     assert len(said[3].strip()) <= 3
     assert said[4] == language.STOPPED("ru")

@@ -1,0 +1,57 @@
+"""Breaking a stream of text into the lines of a window. Knows columns, no window."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from prompt_toolkit.utils import get_cwidth
+
+from chat_app.text import printable
+
+_LONGEST_HELD_WORD: Final = 40
+
+
+class Wrap:
+    """Breaks a stream of text at `width` columns, between words where it can."""
+
+    def __init__(self, width: int) -> None:
+        self._width = max(width - 1, 10)  # the last column is left free: terminals differ in when they wrap
+        self._column = 0
+        self._word = ""
+
+    def feed(self, text: str) -> str:
+        """The text that can be shown now."""
+        shown = ""
+        for character in printable(text):
+            if character in " \n":
+                shown += self._place(self._word)
+                self._word = ""
+                shown += self._space(character)
+            else:
+                self._word += character
+                if len(self._word) >= _LONGEST_HELD_WORD:
+                    shown += self._place(self._word)
+                    self._word = ""
+        return shown
+
+    def finish(self) -> str:
+        """The word that was held back."""
+        word, self._word = self._word, ""
+        return self._place(word)
+
+    def _space(self, character: str) -> str:
+        if character == " " and not self._column:  # a continuation begins with the space after the prompt
+            return ""
+        if character == "\n" or self._column >= self._width:
+            self._column = 0
+            return "\n"
+        self._column += 1
+        return " "
+
+    def _place(self, word: str) -> str:
+        size = get_cwidth(word)
+        before = ""
+        if self._column and self._column + size > self._width:
+            before, self._column = "\n", 0
+        self._column = (self._column + size) % self._width if self._column + size > self._width else self._column + size
+        return before + word
