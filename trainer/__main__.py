@@ -52,7 +52,9 @@ Heat = Annotated[float | None, typer.Option("--temperature", help="The mind's ow
 Seed = Annotated[int, typer.Option(help="The same seed, the same continuations.", min=0)]
 Device = Annotated[str, typer.Option(help="cpu, cuda, or auto.")]
 Minutes = Annotated[float | None, typer.Option(help="End within so many minutes, with a checkpoint.", min=0)]
-Stage = Annotated[str | None, typer.Option(help="pretrain or sft; the last one that the recipe has by default.")]
+Stage = Annotated[str | None, typer.Option(help="pretrain, sft or kto; the recipe's last one by default.")]
+FromRatings = Annotated[Path | None, typer.Option("--from-ratings", help="Conversations with /good and /bad in them.")]
+Ratings = Annotated[Path | None, typer.Option("--ratings", help="Rated answers, if not those of the pairs stage.")]
 Show = Annotated[int, typer.Option(help="Print so many conversations, what is learned in green.", min=0)]
 Start = Annotated[Path | None, typer.Option("--from", help="Start from this checkpoint's folder or .mind.")]
 Ckpt = Annotated[Path, typer.Argument(metavar="CKPT.pt", help="What nanoGPT's train.py saved.")]
@@ -70,7 +72,7 @@ app.add_typer(importing, name="import")
 
 def _open(name: str, changes: list[str], out: Path | None) -> tuple[Recipe, Path]:
     recipe = load(find(name), tuple(changes))
-    folder = out or Path("out") / recipe.name
+    folder = out or Path("out") / (recipe.extends or recipe.name)
     folder.mkdir(parents=True, exist_ok=True)
     return recipe, folder
 
@@ -145,9 +147,43 @@ def sft(
         _leave(stage.STAGE)
 
 
+@app.command()
+def pairs(
+    name: Name, change: Set = [], out: Out = None, device: Device = "auto", start: Start = None,  # noqa: B006
+    from_ratings: FromRatings = None,
+) -> None:  # fmt: skip
+    """Collect answers to prefer and to avoid: written ones beside the mind's own, or what people rated."""
+    from trainer.pairs import command, rated
+
+    recipe, folder = _open(name, change, out)
+    if from_ratings:
+        path, count = command.from_ratings(from_ratings, folder)
+        rich.print(f"pairs: {count:,} rated answers in {escape(str(path))}")
+        return
+    pieces = vocabulary_stage.load(folder)
+    with Progress(TextColumn("pairs"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()) as progress:
+        bar = progress.add_task("pairs", total=recipe.pairs and sum(p.count for p in recipe.pairs.presets.values()))
+        found = command.collect(recipe, folder, pieces, device, start, partial(progress.advance, bar))
+    rich.print(command.table(found), *command.examples(found), sep="\n")
+    rich.print(f"pairs: {escape(str(folder / rated.FILE))}")
+
+
+@app.command()
+def kto(
+    name: Name, change: Set = [], out: Out = None, device: Device = "auto",  # noqa: B006
+    minutes: Minutes = None, start: Start = None, ratings: Ratings = None,
+) -> None:  # fmt: skip
+    """Learn from rated answers; Ctrl-C stops, the same command goes on."""
+    from trainer import kto as stage
+
+    if not _train(stage, _open(name, change, out), device, minutes, start, ratings=ratings):
+        _leave(stage.STAGE)
+
+
 def _train(
-    stage: ModuleType, opened: tuple[Recipe, Path], device: str, minutes: float | None, start: Path | None
-) -> bool:
+    stage: ModuleType, opened: tuple[Recipe, Path], device: str, minutes: float | None, start: Path | None,
+    **options: Path | None,
+) -> bool:  # fmt: skip
     """Run a training stage, in as many processes as torchrun started; whether it came to its own end."""
     from trainer import machine, ranks
 
@@ -157,7 +193,7 @@ def _train(
     with Progress(*columns, disable=not place.first) as progress:
         run = stage.prepare(
             recipe, folder, vocabulary_stage.load(folder), device=device, ranks=place, minutes=minutes,
-            start=start, say=lambda line: progress.console.print(line, markup=False, highlight=False),
+            start=start, say=lambda line: progress.console.print(line, markup=False, highlight=False), **options,
         )  # fmt: skip
         state = run.state
         run.say(f"{stage.STAGE}: {state.parameters / 1e6:.2f} M parameters on {device}, iteration {state.iteration}")

@@ -5,6 +5,7 @@ Each is a folder: model.safetensors (fp32), state.json, and in `last` optimizers
 
 from __future__ import annotations
 
+import hashlib
 import math
 import pickle
 from dataclasses import asdict, dataclass, field, fields
@@ -94,6 +95,14 @@ def load(folder: Path, *, optimizers: bool = False) -> Checkpoint:
     except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError,
             safetensors.SafetensorError) as error:  # fmt: skip
         raise StageError(f"The checkpoint {folder} cannot be read: {first_line(error)}") from error
+
+
+def digest(weights: dict[str, Tensor]) -> str:
+    """The SHA-256 of weights, by which a later stage knows what it began with."""
+    found = hashlib.sha256()
+    for name in sorted(weights):
+        found.update(name.encode() + weights[name].float().contiguous().numpy().tobytes())
+    return found.hexdigest()
 
 
 def exists(folder: Path) -> bool:

@@ -15,7 +15,7 @@ from chat_app import tokenizer as tokenizer_module
 from chat_app.config import Config
 from chat_app.pieces import Pieces
 from chat_app.tokenizer import Tokenizer
-from trainer import checkpoint, childhood, mind_file, pretrain, sft, tokens
+from trainer import checkpoint, childhood, kto, mind_file, pretrain, sft, tokens
 from trainer.checkpoint import State
 from trainer.dialogues import gather
 from trainer.errors import ExportError
@@ -30,11 +30,11 @@ TOP_LOGITS = 8
 
 def export(recipe: Recipe, folder: Path, pieces: Pieces, path: Path, stage: str | None = None) -> str:
     """Turn the best checkpoint of a stage, the recipe's last by default, into the mind at `path`; return its sha256."""
-    stage = stage or (sft.STAGE if recipe.sft else pretrain.STAGE)
-    settings = {pretrain.STAGE: recipe.pretrain, sft.STAGE: recipe.sft}.get(stage)
-    if settings is None:
+    stages = {pretrain.STAGE: recipe.pretrain, sft.STAGE: recipe.sft, kto.STAGE: recipe.kto}
+    stage = stage or [name for name, settings in stages.items() if settings][-1]
+    if (settings := stages.get(stage)) is None:
         raise ExportError(f"The recipe {recipe.name} has no stage {stage}.")
-    grown = checkpoint.load(folder / stage / checkpoint.BEST)
+    grown = checkpoint.load(folder / (kto.stage_of(recipe) if stage == kto.STAGE else stage) / checkpoint.BEST)
     config = Config.from_dict(grown.config)
     if config.vocab_size != len(pieces.pieces):
         raise ExportError("The vocabulary is not the one the checkpoint was grown with: run the stages again in order.")
@@ -42,7 +42,7 @@ def export(recipe: Recipe, folder: Path, pieces: Pieces, path: Path, stage: str 
     halves = mind_file.rounded(config, weights)
     tokenizer = tokenizer_module.from_dict(pieces.to_dict())
     model = as_shipped(config, halves)
-    chat = stage == sft.STAGE
+    chat = stage != pretrain.STAGE
     writer = Writer(tokenizer, chat, recipe.dialogues.system if chat and recipe.dialogues else "")
     prompts = [writer.prompt_ids(prompt) for prompt in recipe.export.golden_prompts]
     return mind_file.write(

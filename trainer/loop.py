@@ -79,22 +79,9 @@ class Run:
         self._seed(state.iteration)
         if state.cooldown_start is None and state.iteration >= self.cooldown_start:
             state.cooldown_start, state.cooldown_from = state.iteration, (state.iteration, 1.0)
-        ids, targets = self.batches.batch(state.iteration, self.cooldown_start)
-        counted = max(1, int((targets >= 0).sum()))  # of the whole batch, whoever computes it
-        share = self.ranks.share(len(ids))
-        ids, targets = ids[share], targets[share]
         self.model.train()
-        total = torch.zeros((), device=self.device)
-        at_once = max(1, settings.batch_size * self._early // ids.shape[1])
-        for begin in range(0, len(ids), at_once):
-            rows = slice(begin, begin + at_once)
-            weight = int((targets[rows] >= 0).sum()) / counted
-            if weight:
-                loss = self._loss(ids[rows], targets[rows]) * weight
-                loss.backward()
-                total += loss.detach()
-        loss_value = self.ranks.sum(total.item(), self.device)
-        if not math.isfinite(loss_value):
+        loss = self._backward()
+        if not math.isfinite(loss):
             rates = "lr or muon_lr" if settings.optimizer == "muon" else "lr"
             raise StageError(
                 f"The loss is no longer a number at iteration {state.iteration}: lower {rates} of the "
@@ -110,7 +97,24 @@ class Run:
         if self.average is not None:
             self.average.update_parameters(self.model)
         state.iteration += 1
-        return loss_value
+        return loss
+
+    def _backward(self) -> float:
+        """The gradients of this process's part of a batch; the loss of the whole batch."""
+        ids, targets = self.batches.batch(self.state.iteration, self.cooldown_start)
+        counted = max(1, int((targets >= 0).sum()))  # of the whole batch, whoever computes it
+        share = self.ranks.share(len(ids))
+        ids, targets = ids[share], targets[share]
+        total = torch.zeros((), device=self.device)
+        at_once = max(1, self.settings.batch_size * self._early // ids.shape[1])
+        for begin in range(0, len(ids), at_once):
+            rows = slice(begin, begin + at_once)
+            weight = int((targets[rows] >= 0).sum()) / counted
+            if weight:
+                loss = self._loss(ids[rows], targets[rows]) * weight
+                loss.backward()
+                total += loss.detach()
+        return self.ranks.sum(total.item(), self.device)
 
     def _loss(self, ids: np.ndarray, targets: np.ndarray) -> Tensor:
         try:
@@ -180,13 +184,20 @@ class Run:
         state, patience = self.state, self.settings.patience
         waited = state.iteration - state.best_iteration
         tired = patience is not None and bool(state.curve) and waited >= patience * self.settings.eval_interval
-        if not self.ranks.agree([self.stop or self._budget.over or tired], self.device)[0]:
+        spoiled = self._spoiled()
+        if not self.ranks.agree([self.stop or self._budget.over or tired or bool(spoiled)], self.device)[0]:
             return False
-        if tired:
+        if spoiled:
+            self.say(spoiled)
+        elif tired:
             self.say(f"The held-out loss has not improved for {waited} iterations: it ends here, and the best is kept.")
         elif self._budget.over and not self.stop:
             self.say(f"The {self._budget.minutes:g} minutes are over: the same command goes on from here.")
         return True
+
+    def _spoiled(self) -> str:
+        """Why the run must not go on, where a stage watches over more than the loss."""
+        return ""
 
     def _plan(self) -> None:
         """Let the schedule end with the time given; a cooldown that has begun goes on from where the rate is."""
@@ -224,6 +235,7 @@ class Run:
         speed = (state.iteration - self._evaluated_at) * state.tokens_per_iteration / (now - self._evaluated)
         row["tokens_per_second"], row["memory_mb"] = round(speed), machine.memory_mb(self.device)
         row["seconds"] = round(state.seconds)
+        row |= self._watch(better)
         state.curve.append(row)
         self.say(
             f"iteration {state.iteration}: train {state.recent_loss:.4f}, held-out {loss:.4f} nats a token, "
@@ -236,11 +248,19 @@ class Run:
             )  # fmt: skip
             state.samples.append({"iteration": state.iteration, "prompt": prompt, "text": text})
             self.say(f"at iteration {state.iteration} it writes: {text}")
-        if checkpoint.improves(loss, state.best_loss):
+        if self._is_best(loss, row):
             state.best_loss, state.best_iteration = loss, state.iteration
             self._checkpoint(self._shipped(better)).save(self.folder / BEST)
         self._evaluated, self._evaluated_at = time.monotonic(), state.iteration
         self._budget.evaluated(self._evaluated - now)
+
+    def _watch(self, model: torch.nn.Module) -> dict[str, Any]:
+        """What a stage measures beside the held-out loss."""
+        return {}
+
+    def _is_best(self, loss: float, row: dict[str, Any]) -> bool:
+        """Whether these are the weights to ship, as things stand."""
+        return checkpoint.improves(loss, self.state.best_loss)
 
     def losses(self, model: torch.nn.Module) -> dict[str, float]:
         """Source -> held-out nats a token, with these weights."""

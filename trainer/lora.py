@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
 from trainer.errors import StageError
 from trainer.model import Transformer
 
-TARGETS = ["c_q", "c_k", "c_v", "c_proj", "c_gate", "c_fc"]  # every matrix of the layers
+TARGETS = ("c_q", "c_k", "c_v", "c_proj", "c_gate", "c_fc")  # every matrix of the layers
 _ADAPTER = "default"
 
 
-def adapt(model: Transformer, rank: int) -> None:
+def adapt(model: Transformer, rank: int, targets: Sequence[str] = TARGETS, *, tables: bool = True) -> None:
     """Put adapters of that rank beside the layers' matrices of a model, in place.
 
-    Beside them only the tables of pieces learn: the marks of a conversation are new to a pretrained mind.
-    StageError where peft is not installed.
+    `targets` are ends of names, "attn.c_proj" as well as "c_proj". Beside the adapters only the tables of pieces
+    learn, if they shall: the marks of a conversation are new to a pretrained mind. StageError without peft.
     """
     try:
         import peft
     except ImportError as error:
-        raise StageError("sft.lora_rank wants peft: pip install 'mind-in-a-box[lora]'.") from error
+        raise StageError("lora_rank wants peft: pip install 'mind-in-a-box[lora]'.") from error
 
-    peft.inject_adapter_in_model(peft.LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=TARGETS), model)
-    model.wte.weight.requires_grad_(True)
-    if not model.config.tied:
-        model.lm_head.weight.requires_grad_(True)
+    peft.inject_adapter_in_model(peft.LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=list(targets)), model)
+    if tables:
+        model.wte.weight.requires_grad_(True)
+        if not model.config.tied:
+            model.lm_head.weight.requires_grad_(True)
 
 
 @torch.no_grad()

@@ -9,15 +9,20 @@ from typing import Any, get_args, get_origin
 from pydantic import Field, ValidationError, model_validator
 
 from trainer.errors import RecipeError, nearest
-from trainer.sections import Corpus, Dialogues, Export, Mind, Model, Section, Sft, Training, Vocabulary
+from trainer.sections import Corpus, Dialogues, Export, Kto, Mind, Model, Pairs, Section, Sft, Training, Vocabulary
 
 RECIPES = Path(__file__).parent / "recipes"
 
 
 class Recipe(Section):
-    """All stages of one mind."""
+    """All stages of one mind.
+
+    A recipe that `extends` another holds what differs, and works in that one's folder: both share the earlier stages.
+    """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    extends: str = Field(default="", pattern=r"^[a-z0-9-]*$")
+    """The name of the other recipe; once read, of the one that extends none."""
     mind: Mind
     corpus: Corpus
     vocabulary: Vocabulary
@@ -25,6 +30,8 @@ class Recipe(Section):
     pretrain: Training | None = None
     dialogues: Dialogues | None = None
     sft: Sft | None = None
+    pairs: Pairs | None = None
+    kto: Kto | None = None
     export: Export
 
     @model_validator(mode="after")
@@ -34,6 +41,8 @@ class Recipe(Section):
             raise ValueError("neither pretrain nor sft: a mind grows in one of them at least")
         if (self.dialogues is None) != (self.sft is None):
             raise ValueError("dialogues and sft belong together: give both or none")
+        if (self.pairs or self.kto) and self.sft is None:
+            raise ValueError("pairs and kto go on from a mind that answers: give dialogues and sft, too")
         for stage in (self.pretrain, self.sft):
             if stage is not None:
                 self._check_early_block_size(stage)
@@ -67,16 +76,38 @@ def find(name: str) -> Path:
 
 def load(path: Path, changes: tuple[str, ...] = ()) -> Recipe:
     """Read a recipe; `changes` are `section.key=value`, the value in TOML. RecipeError says what is wrong and where."""
-    try:
-        values = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise RecipeError(f"The recipe {path} cannot be read: {error}.") from error
+    values = _read(path)
     for change in changes:
         _apply(values, change)
     try:
         return Recipe.model_validate({"name": path.stem, **values})
     except ValidationError as error:
         raise RecipeError(f"The recipe {path} does not hold: {_explain(error)}") from error
+
+
+def _read(path: Path, extending: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """The values of a recipe, over those of the recipe that it extends."""
+    try:
+        values = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise RecipeError(f"The recipe {path} cannot be read: {error}.") from error
+    if not isinstance(base := values.get("extends", ""), str) or not base:
+        return values
+    beside = path.with_name(f"{base}.toml")
+    below = beside if beside.exists() else find(base)
+    if below in (path, *extending):
+        raise RecipeError(f"The recipe {path} extends itself by way of {below}.")
+    found = _read(below, (path, *extending))
+    return _over(found, values) | {"extends": found.get("extends") or base}
+
+
+def _over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """The values of two recipes, section by section; where both have one, that of `above`."""
+    merged = below | above
+    for key, value in above.items():
+        if isinstance(value, dict) and isinstance(below.get(key), dict):
+            merged[key] = _over(below[key], value)
+    return merged
 
 
 def _apply(values: dict[str, Any], change: str) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
 
 from chat_app.config import Config, Mlp, Norm, Position
+from chat_app.sampler import Sampling
 from trainer.dialogues import exercises
 from trainer.errors import RecipeError
+
+LEAST_ROWS: Final = 8
 
 
 class Section(BaseModel):
@@ -229,11 +232,9 @@ class Sft(Training):
         return self
 
 
-class Export(Section):
-    """What the mind takes along besides its weights."""
+class Manner(Section):
+    """How freely answers are drawn; see chat_app/sampler.py."""
 
-    golden_prompts: tuple[str, ...]
-    golden_tokens: PositiveInt = 32
     temperature: PositiveFloat = 0.8
     top_k: int = Field(default=0, ge=0)
     top_p: float = Field(default=1.0, gt=0, le=1)
@@ -241,5 +242,74 @@ class Export(Section):
     repetition_penalty: PositiveFloat = 1.0
     no_repeat_ngram: int = Field(default=0, ge=0)
     max_tokens: PositiveInt = 400
+
+    def sampling(self) -> Sampling:
+        """The same for a sampler."""
+        names = Sampling().to_dict().keys() & type(self).model_fields.keys()
+        return Sampling(**{name: getattr(self, name) for name in sorted(names)})
+
+
+class Preset(Manner):
+    """One way to let the mind answer badly, and how many prompts it answers so."""
+
+    count: PositiveInt = 1000
+
+
+class Pairs(Section):
+    """Answers to prefer and to avoid: what people wrote beside what the fine-tuned mind says itself."""
+
+    presets: dict[str, Preset] = Field(min_length=1)
+    batch_size: PositiveInt = 32
+    """Answers that are written side by side."""
+    seed: int = 0
+
+
+class Kto(Training):
+    """KTO: what is rated good becomes likelier, what is rated bad less so, not far from where the mind began."""
+
+    beta: PositiveFloat = 0.1
+    """How steeply a log-ratio to the reference counts."""
+    desirable_weight: float = Field(default=1.0, ge=0)
+    undesirable_weight: float = Field(default=1.0, ge=0)
+    length_normalised: bool = False
+    """Log-ratios of a token instead of an answer: a long answer then counts no more than a short one."""
+    clamp: bool = True
+    """Hold z_ref at 0 where the estimate of it is negative."""
+    sft_weight: float = Field(default=0.0, ge=0)
+    """Of the usual loss of the good answers, in nats a token, added to KTO's."""
+    val_fraction: float = Field(default=0.03, gt=0, lt=1)
+    """Held out of the rated answers, by prompt: rewards, gap and accuracy are measured on them."""
+    kl_budget: PositiveFloat | None = 0.5
+    """Nats a token: a run that has gone further from the reference ends. None: it never does."""
+    loop_budget: float | None = Field(default=2.0, ge=0)
+    """So many loops per 100 answers more than the reference makes end the run, too. None: they do not."""
+    watched_prompts: PositiveInt = 64
+    """Held-out prompts that are answered at every evaluation, to measure the two."""
+    lora_rank: int = Field(default=0, ge=0)
+    """Learn adapters of this rank instead of all weights. 0: none. Wants peft."""
+    lora_targets: tuple[str, ...] = ("c_q", "c_k", "c_v", "c_proj", "c_gate", "c_fc")
+    """The matrices that adapters stand beside; what they leave alone, the variants of a mind share."""
+    bf16: bool = False  # its rounding is larger than the log-ratios
+    compile: bool = False  # batches of another length each time would be compiled each time
+
+    @model_validator(mode="after")
+    def _possible(self) -> Kto:
+        if self.lora_rank and self.optimizer == "muon":
+            raise ValueError("muon is for whole matrices: adapters (lora_rank) want the optimizer adamw")
+        if self.batch_size * self.gradient_accumulation < LEAST_ROWS:
+            raise ValueError(
+                f"batch_size x gradient_accumulation is below {LEAST_ROWS}: z_ref is estimated from the answers of one "
+                "batch given to each other's prompts, and so few tell nothing"
+            )
+        if self.early_block_size:
+            raise ValueError("early_block_size is for pretraining: rated answers have their own lengths")
+        return self
+
+
+class Export(Manner):
+    """What the mind takes along besides its weights."""
+
+    golden_prompts: tuple[str, ...]
+    golden_tokens: PositiveInt = 32
     greeting: str = ""
     """The first thing the person reads; in the mind's language."""

@@ -1,0 +1,356 @@
+"""KTO against trl's own, on the same log-probabilities, and a whole run on a mind of a few thousand numbers."""
+
+from __future__ import annotations
+
+import shutil
+import warnings
+from collections import defaultdict
+from types import SimpleNamespace
+
+import numpy as np
+import orjson
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chat_app.mind import open_mind
+from chat_app.template import Message
+from tests.train.test_sft import SECTIONS, chatty, folder, ready, recipe  # noqa: F401 - fixtures
+from trainer import checkpoint, kto, sft, vocabulary
+from trainer import recipe as recipes
+from trainer.__main__ import main
+from trainer.errors import CorpusError, RecipeError, StageError
+from trainer.kto import kto_losses, sequence_log_probabilities, z_ref
+from trainer.pairs import rated
+from trainer.pairs.batches import RatedBatches, Row
+from trainer.pairs.rated import Rated
+from trainer.sections import Kto
+
+
+@pytest.fixture(scope="module")
+def trl():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from trl.trainer.kto_trainer import KTOTrainer
+    return KTOTrainer
+
+
+def their_loss(trl, policy, reference, crossed, crossed_reference, desirable, chosen: Kto) -> torch.Tensor:
+    """What trl computes where a model gives these log-probabilities [B, T]; the machinery around it is idle."""
+    accelerator = SimpleNamespace(device="cpu", gather_for_metrics=lambda x: x)
+    trainer = SimpleNamespace(
+        model=SimpleNamespace(training=True), accelerator=accelerator, calculate_KL=True, precompute_ref_logps=True,
+        aux_loss_enabled=False, loss_type="kto", beta=chosen.beta, desirable_weight=chosen.desirable_weight,
+        undesirable_weight=chosen.undesirable_weight, _metrics=defaultdict(lambda: defaultdict(list)),
+        _total_train_tokens=0, _tp_size=1, _compute_kl_logps=lambda model, batch: crossed,
+    )  # fmt: skip
+    ids = torch.zeros(policy.shape[0], policy.shape[1] + 1, dtype=torch.long)
+    inputs = {
+        "input_ids": ids, "attention_mask": torch.ones_like(ids), "completion_mask": torch.ones_like(ids),
+        "label": desirable, "ref_logps": reference, "ref_KL_logps": crossed_reference,
+    }  # fmt: skip
+    said = SimpleNamespace(log_probs=policy, entropy=torch.zeros_like(policy), mean_logits=torch.zeros_like(policy))
+    return trl._compute_loss(trainer, lambda **_: said, inputs, False)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_loss_and_gradients_equal_trl(trl, seed) -> None:
+    torch.manual_seed(seed)
+    rows, positions = 12, 7
+    policy = (-4 * torch.rand(rows, positions, dtype=torch.float64)).requires_grad_()
+    ours = policy.detach().clone().requires_grad_()
+    reference = policy.detach().sum(1) + 3 * torch.randn(rows, dtype=torch.float64)
+    crossed = -40 * torch.rand(rows, dtype=torch.float64)
+    crossed_reference = crossed + 2 * torch.randn(rows, dtype=torch.float64) + (seed - 4)  # z_ref clamped in some
+    desirable = torch.rand(rows) < 0.4
+    desirable[:2] = torch.tensor([True, False])
+    chosen = Kto(beta=0.05 * (seed + 1), desirable_weight=1 + 0.1 * seed, undesirable_weight=1.33)
+    theirs = their_loss(trl, policy, reference, crossed, crossed_reference, desirable, chosen)
+    theirs.backward()
+    point = z_ref(crossed, crossed_reference)
+    loss = kto_losses(ours.sum(1) - reference, desirable, point, chosen).mean()
+    loss.backward()
+    assert loss.item() == pytest.approx(theirs.item(), abs=1e-6)
+    torch.testing.assert_close(ours.grad, policy.grad, atol=1e-6, rtol=0)
+
+
+def test_numbers_worked_by_hand() -> None:
+    """beta 0.1, rewards 2 and -3, z_ref 1: lambda - v = 1 - sigmoid(0.1) and 1 - sigmoid(0.4) (eq. 8)."""
+    found = kto_losses(torch.tensor([2.0, -3.0]), torch.tensor([True, False]), torch.tensor(1.0), Kto())
+    torch.testing.assert_close(found, torch.tensor([0.475020813, 0.401312340]))
+    assert z_ref(torch.tensor([-3.0, -5.0]), torch.tensor([-1.0, -1.0])).item() == 0
+    assert z_ref(torch.tensor([-3.0, -5.0]), torch.tensor([-1.0, -1.0]), clamp=False).item() == -3
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.floats(-50, 50), min_size=2, max_size=9), st.floats(0, 20), st.floats(0.01, 1))
+def test_every_gradient_goes_where_the_rating_points(rewards, point, beta) -> None:
+    for good in (True, False):
+        given = torch.tensor(rewards, dtype=torch.float64, requires_grad=True)
+        kto_losses(given, torch.full((len(rewards),), good), torch.tensor(point), Kto(beta=beta)).sum().backward()
+        assert torch.all(given.grad <= 0 if good else given.grad >= 0)
+
+
+def test_a_log_probability_counts_the_answer_alone(recipe, folder) -> None:  # noqa: F811
+    model = sft.prepare(recipe, folder, vocabulary.load(folder)).model.eval()
+    ids = torch.tensor([[5, 9, 7, 8, 3]])
+    targets = torch.tensor([[-1, -1, 8, 3, -1]])
+    with torch.no_grad():
+        odds = model(ids).log_softmax(-1)
+        found = sequence_log_probabilities(model, ids, targets)
+    torch.testing.assert_close(found, (odds[0, 2, 8] + odds[0, 3, 3])[None])
+
+
+def rows(count: int) -> list[Row]:
+    return [Row([1, 2, number], [3] * (1 + number % 4) + [4], bool(number % 3)) for number in range(count)]
+
+
+def test_every_answer_is_crossed_with_another_prompt_and_kept_with_what_the_reference_thinks(tmp_path) -> None:
+    pair = [Row([1, 2, 9], [3, 4], True), Row([1, 2, 9], [8, 4], False)]
+    batches = RatedBatches(rows(14) + pair, 8, 0, 64)
+    asked = []
+
+    def refer(ids, targets):
+        asked.append(len(ids))
+        return -np.where(targets >= 0, targets + ids[:, 2:3] / 100, 0).sum(1)
+
+    batches.refer(refer, 3, tmp_path / "reference.npz", "w", print)
+    assert sum(asked) == 2 * 16
+    seen = []
+    for iteration in range(len(batches)):
+        batch = batches.batch(iteration)
+        for row, other, mine, crossed in zip(batch.rows, batch.crossed, batch.reference, batch.crossed_reference):
+            assert other.prompt == row.prompt
+            assert other.completion in [each.completion for each in batch.rows if each.prompt != row.prompt]
+            for each, found in ((row, mine), (other, crossed)):
+                assert found == pytest.approx(-sum(token + row.prompt[2] / 100 for token in each.completion), abs=1e-4)
+        seen += batch.rows
+    assert sorted(map(repr, seen)) == sorted(map(repr, rows(14) + pair))
+    again = RatedBatches(rows(14) + pair, 8, 0, 64)
+    again.refer(lambda ids, targets: pytest.fail("asked twice"), 3, tmp_path / "reference.npz", "w", print)
+    assert np.array_equal(again.batch(1).reference, batches.batch(1).reference)
+    with pytest.raises(StageError, match="begun with other weights"):
+        again.refer(refer, 3, tmp_path / "reference.npz", "others", print)
+
+
+def test_parts_pad_without_a_trace() -> None:
+    batch = RatedBatches(rows(8), None, 0, 64).batch(0)
+    parts = list(batch.parts(3))
+    assert sum(len(part.ids) for part in parts) == 8
+    targets = [row[row >= 0].tolist() for part in parts for row in part.targets]
+    assert sorted(targets) == sorted(row.completion for row in batch.rows)
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ('{"prompt": "да", "completion": "нет"}', "Line 2 of .* has no label"),
+        ('{"prompt": "да", "completion": "нет", "label": 1}', "has no label"),
+        ('{"prompt": "да", "completion": "  ", "label": true}', "has an empty completion"),
+        ('{"prompt": "", "completion": "нет", "label": true}', "cannot be answered: an empty turn"),
+        ('{"prompt": 5, "completion": "нет", "label": true}', "cannot be answered"),
+        ('{"prompt": [{"role": "bot", "content": "а"}], "completion": "нет", "label": true}', "cannot be answered"),
+        ('{"prompt": "да <|end|>", "completion": "нет", "label": true}', "a mark inside the text"),
+        ("[1]", "has no label"),
+    ],
+)
+def test_a_row_that_cannot_be_learned_from_is_named(tmp_path, line, sentence) -> None:
+    path = tmp_path / "rated.jsonl"
+    path.write_text(f'{{"prompt": "а", "completion": "б", "label": false}}\n{line}\n', "utf-8")
+    with pytest.raises(CorpusError, match=sentence):
+        rated.read(path)
+
+
+def test_answers_of_one_rating_teach_nothing(tmp_path) -> None:
+    path = tmp_path / "rated.jsonl"
+    rated.write(path, [Rated([Message("user", "а")], "б", label=True)] * 3)
+    with pytest.raises(CorpusError, match=r"All 3 answers .* are rated good: .* give some bad ones"):
+        rated.read(path)
+    path.write_bytes(b"")
+    with pytest.raises(CorpusError, match="holds no rated answers"):
+        rated.read(path)
+
+
+def test_rated_answers_come_in_the_shapes_that_trl_reads(tmp_path) -> None:
+    path = tmp_path / "rated.jsonl"
+    turns = [{"role": "user", "content": "а"}, {"role": "assistant", "content": "б"}, {"role": "user", "content": "в"}]
+    shapes = [
+        {"prompt": "в", "completion": "г", "label": True},
+        {"prompt": turns, "completion": [{"role": "assistant", "content": "г"}], "label": False, "ended": False},
+    ]
+    path.write_bytes(b"\n".join(map(orjson.dumps, shapes)))
+    first, second = rated.read(path)
+    assert (first.prompt, first.completion, first.label, first.ended) == ([Message("user", "в")], "г", True, True)
+    assert [message.content for message in second.prompt] == ["а", "б", "в"]
+    assert (second.label, second.ended) == (False, False)
+    rated.write(path, [first, second])
+    assert rated.read(path) == [first, second]
+
+
+def test_a_batch_too_small_for_z_ref_is_refused() -> None:
+    with pytest.raises(ValueError, match="z_ref is estimated from the answers of one batch"):
+        Kto(batch_size=2, gradient_accumulation=3)
+
+
+KTO = """
+[pairs.presets.loops]
+temperature = 1.5
+max_tokens = 12
+count = 40
+[kto]
+lr = 3e-3
+warmup_iters = 2
+max_iters = 24
+batch_size = 8
+gradient_accumulation = 2
+weight_decay = 0.0
+val_fraction = 0.2
+kl_budget = 50.0
+loop_budget = 100.0
+eval_interval = 6
+eval_sequences = 8
+watched_prompts = 4
+sample_prompts = ["Кто гулял?"]
+sample_tokens = 8
+[export]"""
+
+
+@pytest.fixture(scope="module")
+def tuned(recipe, ready, tmp_path_factory):  # noqa: F811
+    """A folder in which fine-tuning has run, too."""
+    place = shutil.copytree(ready, tmp_path_factory.mktemp("tuned") / "grow")
+    for _ in sft.prepare(recipe, place, vocabulary.load(place)).go():
+        pass
+    return place
+
+
+@pytest.fixture
+def grown(tuned, tmp_path):
+    place = shutil.copytree(tuned, tmp_path / "grow")
+    heroes = ("Кот", "Пес", "Еж", "Гусь")
+    rows = [
+        Rated([Message("user", f"{i} Кто гулял?")], f"{hero} гулял.", label=hero in ("Кот", "Пес"))
+        for i in range(30) for hero in heroes
+    ]  # fmt: skip
+    rated.write(place / rated.FILE, rows)
+    return place
+
+
+@pytest.fixture
+def healing(recipe):  # noqa: F811
+    def with_changes(**changes):
+        defaults = {
+            "lr": 3e-3, "warmup_iters": 2, "max_iters": 24, "batch_size": 8, "gradient_accumulation": 2,
+            "weight_decay": 0.0, "val_fraction": 0.2, "kl_budget": 50.0, "loop_budget": 100.0, "eval_interval": 6,
+            "eval_sequences": 8, "watched_prompts": 4, "sample_prompts": ("Кто гулял?",), "sample_tokens": 8,
+        }  # fmt: skip
+        return recipe.model_copy(update={"kto": Kto(**{**defaults, **changes})})
+
+    return with_changes
+
+
+def prepare(place, chosen, **options):
+    return kto.prepare(chosen, place, vocabulary.load(place), **options)
+
+
+def test_what_is_rated_good_becomes_likelier_and_what_is_rated_bad_does_not(grown, healing) -> None:
+    run = prepare(grown, healing())
+    assert abs(run._watch(run.model)["gap"]) < 1e-4
+    for _ in run.go():
+        pass
+    last = run.state.curve[-1]
+    assert last["chosen"] > last["rejected"] + 1
+    assert last["accuracy"] > 0.8
+    assert last["kl"] > 0
+
+
+def test_a_run_that_was_stopped_goes_on_as_if_it_never_had(grown, healing, tmp_path) -> None:
+    other = shutil.copytree(grown, tmp_path / "other")
+    whole = prepare(grown, healing(max_iters=12))
+    for _ in whole.go():
+        pass
+    for iteration in (first := prepare(other, healing(max_iters=12))).go():
+        first.stop = iteration == 7
+    second = prepare(other, healing(max_iters=12))
+    assert second.state.iteration == 7
+    for _ in second.go():
+        pass
+    for name, tensor in whole.model.state_dict().items():
+        assert torch.equal(tensor, second.model.state_dict()[name]), name
+    assert [row["kl"] for row in whole.state.curve] == [row["kl"] for row in second.state.curve]
+
+
+def test_a_run_that_goes_too_far_ends_and_keeps_what_was_within_the_budget(grown, healing) -> None:
+    said = []
+    run = prepare(grown, healing(kl_budget=0.05, max_iters=60, eval_interval=2), say=said.append)
+    for _ in run.go():
+        pass
+    assert run.state.iteration < 60
+    assert any("nats a token from its reference, above kl_budget 0.05" in line and "lower lr" in line for line in said)
+    kept = checkpoint.load(grown / "kto" / "best").state
+    assert kept.curve[-1]["kl"] <= 0.05
+    assert kept.iteration < run.state.iteration
+    again = prepare(grown, healing(kl_budget=0.05, max_iters=60, eval_interval=2))
+    assert list(again.go()) == []
+
+
+def test_it_is_measured_against_its_origin(grown, healing, recipe, tmp_path) -> None:  # noqa: F811
+    for _ in prepare(grown, healing(max_iters=2)).go():
+        pass
+    with pytest.raises(StageError, match="begun with other weights"):
+        prepare(grown, healing(max_iters=4), start=grown / "pretrain" / "best")
+
+
+def test_adapters_leave_all_other_weights_alone(grown, healing) -> None:
+    for _ in prepare(grown, healing(lora_rank=2, lora_targets=("attn.c_proj",), max_iters=6)).go():
+        pass
+    before, after = (checkpoint.load(grown / stage / "best").model for stage in ("sft", "kto"))
+    assert {name for name in before if not torch.equal(before[name], after[name])} == {"h.0.attn.c_proj.weight"}
+
+
+def test_too_few_answers_for_a_batch_are_told(grown, healing) -> None:
+    with pytest.raises(StageError, match="a batch takes 4,096"):
+        prepare(grown, healing(gradient_accumulation=512))
+
+
+def test_a_recipe_without_kto_says_so(grown, recipe) -> None:  # noqa: F811
+    with pytest.raises(StageError, match="has no kto"):
+        kto.prepare(recipe, grown, vocabulary.load(grown))
+
+
+def test_the_command_collects_learns_and_exports(chatty, grown, capsys, monkeypatch) -> None:  # noqa: F811
+    base = (chatty / "tiny-chat.toml").read_text("utf-8")
+    from tests.train.conftest import SMALL
+
+    (grown / "tiny-chat.toml").write_text(base, "utf-8")
+    text = 'extends = "tiny-chat"\n' + KTO.replace("[export]", "")
+    (grown / "tiny-kto.toml").write_text(text, "utf-8")
+    changes = (*SMALL, "model.block_size=64", f'dialogues.sources.talk.text=["{chatty / "talk.jsonl"}"]')
+    given = [str(grown / "tiny-kto.toml"), "--out", str(grown)]
+    given += [part for change in changes for part in ("--set", change)]
+
+    def command(name, *rest) -> None:
+        monkeypatch.setattr("sys.argv", ["trainer", name, *given, *rest])
+        try:
+            main()
+        except SystemExit as left:
+            assert not left.code, capsys.readouterr().out
+
+    command("pairs")
+    found = rated.read(grown / rated.FILE)
+    assert {each.label for each in found} == {True, False}
+    assert "loops" in capsys.readouterr().out
+    command("kto", "--device", "cpu")
+    assert checkpoint.load(grown / "tiny-kto" / "best").state.iteration == 24
+    command("export", "--to", str(grown / "x.mind"))
+    mind = open_mind(grown / "x.mind")
+    assert mind.can_chat
+    assert mind.card["recipe"] == "tiny-kto"
+
+
+def test_a_recipe_that_extends_itself_is_refused(tmp_path) -> None:
+    (tmp_path / "one.toml").write_text('extends = "two"', "utf-8")
+    (tmp_path / "two.toml").write_text('extends = "one"', "utf-8")
+    with pytest.raises(RecipeError, match="extends itself"):
+        recipes.load(tmp_path / "one.toml")

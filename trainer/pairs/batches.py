@@ -1,0 +1,211 @@
+"""Rated answers as ids, in batches whose answers are also given to each other's prompts. Knows no model.
+
+The batches are drawn once, and later epochs see them in another order: so what the reference thinks of every answer,
+under its own prompt and under its neighbour's, is computed once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from chat_app import template
+from chat_app.template import Message
+from chat_app.tokenizer import Tokenizer
+from trainer.dialogues.draw import fraction
+from trainer.errors import StageError
+from trainer.files import replacing
+from trainer.pairs.rated import Rated
+
+_PADDING: Final = -1
+
+Refer = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""Log-probabilities [B] by the reference of `targets` after `ids`, both int64 [B, T]."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One answer as ids; its end mark is the last one, unless it was cut off."""
+
+    prompt: list[int]
+    completion: list[int]
+    desirable: bool
+
+
+def encode(rated: Sequence[Rated], system: str, tokenizer: Tokenizer, block_size: int) -> list[Row]:
+    """The answers that the context holds, with `system` before prompts that have none."""
+    end = tokenizer.control[template.END]
+    found = []
+    for each in rated:
+        messages = each.prompt
+        if system and messages[0].role != "system":
+            messages = [Message("system", system), *messages]
+        prompt = template.render(tokenizer, messages, answer=True)[0]
+        completion = tokenizer.encode(each.completion) + [end] * each.ended
+        if len(prompt) + len(completion) <= block_size + 1:
+            found.append(Row(prompt, completion, each.label))
+    return found
+
+
+def split(rated: Sequence[Rated], val_fraction: float, seed: int) -> tuple[list[Rated], list[Rated]]:
+    """(learned, held out): all answers to a prompt stand on the same side. StageError where a side lacks a rating."""
+    sides: tuple[list[Rated], list[Rated]] = [], []
+    for each in rated:
+        said = "\n".join(message.content for message in each.prompt)
+        sides[fraction(f"{seed} {said}") < val_fraction].append(each)
+    for name, side in zip(("learned", "held out"), sides, strict=True):
+        if len({each.label for each in side}) < 2:
+            raise StageError(
+                f"Of {len(rated):,} rated answers {len(side):,} are {name}, and good and bad ones are not both among "
+                "them: give more rated answers, or change kto.val_fraction."
+            )
+    return sides
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Rows side by side, padded: ids and targets int64 [B, T]; what the reference thinks of them, float32 [B]."""
+
+    ids: np.ndarray
+    targets: np.ndarray
+    reference: np.ndarray
+    desirable: np.ndarray
+    crossed_ids: np.ndarray
+    crossed_targets: np.ndarray
+    crossed_reference: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Answers, and to the prompt of each the answer of another one."""
+
+    rows: list[Row]
+    crossed: list[Row]
+    reference: np.ndarray
+    crossed_reference: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def desirable_tokens(self) -> int:
+        """How many tokens the good answers have."""
+        return sum(len(row.completion) for row in self.rows if row.desirable)
+
+    def take(self, share: slice) -> Batch:
+        """Some of the rows."""
+        return Batch(self.rows[share], self.crossed[share], self.reference[share], self.crossed_reference[share])
+
+    def parts(self, size: int) -> Iterator[Part]:
+        """All rows, about `size` at a time, those of like length together."""
+        order = sorted(range(len(self)), key=lambda n: len(self.rows[n].prompt) + len(self.rows[n].completion))
+        for begin in range(0, len(order), size):
+            some = order[begin : begin + size]
+            yield Part(
+                *_padded([self.rows[n] for n in some]), self.reference[some],
+                np.array([self.rows[n].desirable for n in some]),
+                *_padded([self.crossed[n] for n in some]), self.crossed_reference[some],
+            )  # fmt: skip
+
+
+class RatedBatches:
+    """All rows in batches of `size`, or in one."""
+
+    def __init__(self, rows: Sequence[Row], size: int | None, seed: int, block_size: int) -> None:
+        """StageError where they do not fill one batch."""
+        size = len(rows) if size is None else size
+        if len(rows) < (least := max(2, size)):
+            raise StageError(
+                f"{len(rows):,} rated answers fit the context, and a batch takes {least:,}: rate or collect more, or "
+                "lower batch_size or gradient_accumulation of the kto stage."
+            )
+        self._seed = seed
+        order = np.random.default_rng(seed).permutation(len(rows)).tolist()
+        groups = [[rows[n] for n in order[begin : begin + size]] for begin in range(0, len(rows) - size + 1, size)]
+        unknown = np.full(size, np.nan, np.float32)
+        self._batches = [Batch(group, _crossed(group, block_size), unknown, unknown) for group in groups]
+
+    @property
+    def tokens_per_batch(self) -> int:
+        """On average, prompts and answers together."""
+        rows = [row for batch in self._batches for row in batch.rows]
+        return round(sum(len(row.prompt) + len(row.completion) for row in rows) / len(self._batches))
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def batch(self, iteration: int) -> Batch:
+        """The batch of one iteration."""
+        epoch, place = divmod(iteration, len(self._batches))
+        order = np.random.default_rng((self._seed, epoch)).permutation(len(self._batches))
+        return self._batches[order[place]]
+
+    def refer(self, refer: Refer, size: int, path: Path, weights: str, say: Callable[[str], None]) -> None:
+        """Learn what the reference thinks of every row, from the file at `path` if it has been asked before.
+
+        `weights` are its name there. StageError where the file tells of another reference: a run must be measured
+        against what it began with.
+        """
+        known = self._load(path, weights)
+        if known is None:
+            say(f"kto: the reference reads {sum(map(len, self._batches)):,} rated answers, once")
+            known = np.stack([_ask(batch, refer, size) for batch in self._batches])
+            with replacing(path) as file:
+                np.savez(file, weights=weights, rows=self._fingerprint(), known=known)
+        self._batches = [
+            replace(batch, reference=found[0], crossed_reference=found[1])
+            for batch, found in zip(self._batches, known, strict=True)
+        ]
+
+    def _load(self, path: Path, weights: str) -> np.ndarray | None:
+        if not path.exists():
+            return None
+        with np.load(path) as found:
+            if str(found["weights"]) != weights:
+                raise StageError(
+                    f"{path.parent} was begun with other weights than these, and KTO measures against what it began "
+                    "with: give --from what it began with, or remove that folder to begin anew."
+                )
+            return found["known"] if str(found["rows"]) == self._fingerprint() else None
+
+    def _fingerprint(self) -> str:
+        rows = [row for batch in self._batches for row in (*batch.rows, *batch.crossed)]
+        return hashlib.sha256(repr([(row.prompt, row.completion) for row in rows]).encode()).hexdigest()
+
+
+def _ask(batch: Batch, refer: Refer, size: int) -> np.ndarray:
+    """[2, B]: log-probabilities of the rows and of the crossed ones."""
+    found = np.empty((2, len(batch)), np.float32)
+    for kind, rows in enumerate((batch.rows, batch.crossed)):
+        order = sorted(range(len(rows)), key=lambda n: len(rows[n].prompt) + len(rows[n].completion))
+        for begin in range(0, len(order), size):
+            some = order[begin : begin + size]
+            found[kind, some] = refer(*_padded([rows[n] for n in some]))
+    return found
+
+
+def _crossed(group: Sequence[Row], block_size: int) -> list[Row]:
+    """To each prompt the answer of the next row that has another prompt, as much of it as the context holds."""
+    found = []
+    for number, row in enumerate(group):
+        others = [*group[number + 1 :], *group[:number]]
+        other = next((other for other in others if other.prompt != row.prompt), others[0])
+        found.append(replace(row, completion=other.completion[: block_size + 1 - len(row.prompt)]))
+    return found
+
+
+def _padded(rows: Sequence[Row]) -> tuple[np.ndarray, np.ndarray]:
+    """(ids, targets), int64 [B, T] each; only the answers are targets."""
+    longest = max(len(row.prompt) + len(row.completion) for row in rows) - 1
+    ids = np.zeros((len(rows), longest), np.int64)
+    targets = np.full((len(rows), longest), _PADDING, np.int64)
+    for number, row in enumerate(rows):
+        whole = [*row.prompt, *row.completion]
+        ids[number, : len(whole) - 1] = whole[:-1]
+        targets[number, len(row.prompt) - 1 : len(whole) - 1] = row.completion
+    return ids, targets
