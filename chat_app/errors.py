@@ -248,8 +248,23 @@ class NoNetwork(BoxError):
 
 
 class ProcessorTooOld(BoxError):
-    en = "This processor is too old for the program: numpy says “{reason}”."
-    ru = "Этот процессор слишком старый для программы: numpy говорит «{reason}»."
+    en = "This processor is too old for the program: numpy says “{reason}”. Try a computer that is newer."
+    ru = "Этот процессор слишком старый для программы: numpy говорит «{reason}». Попробуй на компьютере поновее."
+
+
+class NoRoom(BoxError):
+    en = "There is no room in {path}, where the program unpacks itself. Free some 100 MB there, or take the archive."
+    ru = "В {path}, куда программа распаковывает себя, нет места. Освободи там мегабайт сто или возьми архив."
+
+
+class LibraryRefused(BoxError):
+    en = "The system lets no library be loaded from {path}: {reason}. Set TMPDIR to another folder, or take the archive."
+    ru = "Система не даёт загружать библиотеки из {path}: {reason}. Дай TMPDIR другую папку или возьми архив с папкой."
+
+
+class BoxDamaged(BoxError):
+    en = "This program is damaged: {reason}. Copy or download it again."
+    ru = "Эта программа повреждена: {reason}. Скопируй или скачай её ещё раз."
 
 
 class OutputClosed(BoxError):

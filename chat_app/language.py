@@ -73,6 +73,10 @@ ODD_BYTES: Final = Phrase(
     "Строка {number} не в UTF-8: нечитаемые байты заменены на «\ufffd».",
     "Line {number} is not UTF-8: the unreadable bytes became “\ufffd”.",
 )
+OTHER_ENCODING: Final = Phrase(
+    "Строка {number} не в UTF-8: она прочитана в кодировке консоли, {encoding}.",
+    "Line {number} is not UTF-8: it was read in the console's encoding, {encoding}.",
+)
 STATS: Final = Phrase(
     "прочитано токенов: {prompt} (из памяти {reused}) за {prefill:.2f} с; написано: {written}, {speed:.1f} в секунду",
     "read {prompt} tokens ({reused} from memory) in {prefill:.2f} s; wrote {written}, {speed:.1f} a second",
@@ -158,7 +162,8 @@ HELP: Final[dict[str, Phrase]] = {
     "look": Phrase("[НОМЕР] что разум думал над каждым токеном", "[NUMBER] what the mind thought at each token"),
     "fork": Phrase("НОМЕР [ВАРИАНТ] пойти с этого токена иначе", "NUMBER [ALTERNATIVE] go another way from it"),
     "attract": Phrase(
-        "[СКОЛЬКО] [ТЕКСТ] куда разум тянет: много ответов сразу", "[COUNT] [TEXT] where the mind is drawn: many answers"
+        "[СКОЛЬКО] [ТЕКСТ] куда разум тянет: много ответов сразу",
+        "[COUNT] [TEXT] where the mind is drawn: many answers at once",
     ),
     "childhood": Phrase("как разум писал, пока рос", "what the mind wrote while it grew"),
     "quit": Phrase("выйти", "leave"),

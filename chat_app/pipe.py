@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+import codecs
 import sys
 from collections.abc import Iterable
 from contextlib import closing, suppress
-from typing import Final
 
-from chat_app import commands, language
+from chat_app import commands, console, language
 from chat_app.chat import Answer, Chat
 from chat_app.commands import DiskWatch
 from chat_app.errors import BoxError, OutputClosed
 from chat_app.shades import text_of
 from chat_app.text import printable
-
-_UNREADABLE: Final = "\ufffd"
 
 
 def answer_once(chat: Chat, prompt: str, lang: str) -> int:
@@ -25,16 +23,21 @@ def answer_once(chat: Chat, prompt: str, lang: str) -> int:
     return 0
 
 
-def talk(chat: Chat, lang: str) -> int:
-    """Answer stdin line by line until it ends or says /quit; the exit code is that of the last line that failed."""
+def talk(chat: Chat, lang: str, encoding: str = "") -> int:
+    """Answer stdin line by line until it ends or says /quit; the exit code is that of the last line that failed.
+
+    What is not UTF-8 may be in `encoding`.
+    """
     if sys.stdin is None:  # closed by the caller: there is nothing to answer
         return 0
     code = 0
     disk = DiskWatch()
     for number, raw in enumerate(sys.stdin.buffer, 1):
-        line = raw.decode("utf-8-sig" if number == 1 else "utf-8", "replace").rstrip("\r\n")
-        if _UNREADABLE in line and _UNREADABLE.encode() not in raw:
-            _remark([language.ODD_BYTES(lang, number=number)])
+        line, found = console.decode(raw.removeprefix(codecs.BOM_UTF8) if number == 1 else raw, encoding)
+        line = line.rstrip("\r\n")
+        if found != "utf-8":
+            odd = language.OTHER_ENCODING if found else language.ODD_BYTES
+            _remark([odd(lang, number=number, encoding=found)])
         if not line.strip() and chat.mind.can_chat:
             continue
         try:

@@ -17,7 +17,7 @@ from prompt_toolkit.styles import Style
 from prompt_toolkit.utils import is_dumb_terminal
 
 from chat_app.shades import Canvas, Line, text_of
-from chat_app.text import printable
+from chat_app.text import columns, printable
 from chat_app.wrap import Wrap
 
 STYLE: Final = Style([
@@ -52,7 +52,7 @@ class Screen:
 
     def show(self, shade: str, text: str) -> None:
         """A sentence of the program's own."""
-        self.draw([(shade, text)])
+        self.draw([(shade, text if self.plain else "".join(self._wrapped([text])).removesuffix("\n"))])
 
     def write(self, pieces: Iterable[str]) -> None:
         """Stream a text and end its line: broken between words, or line by whole line where it is heard."""
@@ -77,13 +77,14 @@ class Screen:
     @contextmanager
     def progress(self) -> Iterator[Callable[[str], None]]:
         """What tells how far something has come: in one line that is redrawn, or now and then where nothing can be."""
-        told = -math.inf
+        told, widest = -math.inf, 0
 
         def tell(text: str) -> None:
-            nonlocal told
+            nonlocal told, widest
             if not self.bare:
                 sys.stdout.write(f"\r{printable(text)}")
                 sys.stdout.flush()
+                widest = max(widest, columns(text))
             elif time.monotonic() - told > _RARELY:
                 told = time.monotonic()
                 print(printable(text), flush=True)
@@ -92,4 +93,4 @@ class Screen:
             yield tell
         finally:
             if not self.bare:
-                print(flush=True)
+                print("\r" + " " * widest, end="\r", flush=True)

@@ -44,6 +44,7 @@ def share(probability: float, lang: str) -> str:
     """A probability in per cent, as exact as it deserves."""
     percent = 100 * probability
     number = "<0.1" if percent < 0.05 else f"{percent:.1f}" if percent < 9.95 else f"{percent:.0f}"
+    number = number.removesuffix(".0")
     return f"{number.replace('.', ',')} %" if lang == "ru" else f"{number}%"
 
 

@@ -185,6 +185,18 @@ def test_the_home_is_where_each_system_expects_it(
     assert places.home() == Path(expected)
 
 
+def test_the_home_is_no_matter_of_where_the_program_lies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv(places.VARIABLE)
+    monkeypatch.setattr(places.sys, "platform", "darwin")
+    before = places.home()
+    for name in ("executable", "argv"):  # macOS runs what came from the internet in a folder of its own, read-only
+        moved = str(tmp_path / "AppTranslocation" / "d" / "mind-in-a-box")
+        monkeypatch.setattr(sys, name, moved if name == "executable" else [moved])
+    monkeypatch.chdir(tmp_path)
+    assert places.home() == before
+    assert not str(before).startswith(str(tmp_path))
+
+
 def test_a_service_without_a_home_keeps_things_where_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     def nobody() -> Path:
         raise RuntimeError("no home")

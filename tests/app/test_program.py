@@ -60,6 +60,16 @@ def test_lines_that_are_not_utf8_are_answered_named_and_kept(
     assert "abc \ufffd\ufffd def" in next(home.rglob("*.jsonl")).read_text()
 
 
+def test_folders_with_cyrillic_names_work_whatever_the_locale(
+    chatting: Path, environment: dict[str, str], tmp_path: Path
+) -> None:
+    home, mind = tmp_path / "Иван Петрович" / "Данные", tmp_path / "Мой разум.mind"
+    mind.write_bytes(chatting.read_bytes())
+    answers, _ = program(mind, given="Дом\n".encode(), environment={**environment, places.VARIABLE: str(home)})
+    assert answers == HELLO
+    assert "Дом" in next((home / "conversations").glob("*.jsonl")).read_text()
+
+
 def test_a_reader_that_leaves_ends_it_with_the_code_of_the_shell(
     folder: Path, environment: dict[str, str], home: Path
 ) -> None:

@@ -1,0 +1,87 @@
+"""The streams that the program was given, and the console behind them: in UTF-8 whatever the system says.
+
+Knows systems; knows nothing of minds.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+from pathlib import Path
+from typing import Any, Final, TextIO
+
+_UTF8: Final = 65001  # Windows' number for it
+
+
+def prepare() -> None:
+    """UTF-8 in and out until the program ends, and no crash for a letter that cannot be shown."""
+    if sys.stderr is None:  # closed; print(file=None) would put it among the answers
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - until the end
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="replace")
+    if hasattr(sys.stdin, "reconfigure"):
+        sys.stdin.reconfigure(errors="surrogateescape")
+
+
+def speak_utf8(kernel: Any = None) -> str:
+    """Set a Windows console to UTF-8 until the program ends; the encoding it had, which piped bytes may be in.
+
+    Empty on other systems. `kernel` is kernel32.
+    """
+    if kernel is None:
+        if sys.platform != "win32":
+            return ""
+        import ctypes
+
+        kernel = ctypes.windll.kernel32
+    before = kernel.GetConsoleCP(), kernel.GetConsoleOutputCP()
+    if not all(before):  # no console at all: the encoding of consoles that would be opened
+        return f"cp{kernel.GetOEMCP()}"
+    _set(kernel, _UTF8, _UTF8)
+    atexit.register(_set, kernel, *before)
+    return f"cp{before[0]}"
+
+
+def _set(kernel: Any, for_input: int, for_output: int) -> None:
+    kernel.SetConsoleCP(for_input)
+    kernel.SetConsoleOutputCP(for_output)
+
+
+def decode(raw: bytes, encoding: str = "") -> tuple[str, str]:
+    """(the text of piped bytes, the encoding that it was in): UTF-8, else `encoding`.
+
+    "" for the encoding says that it was in neither: what could not be read is U+FFFD.
+    """
+    for name in ("utf-8", encoding):
+        try:
+            return raw.decode(name), name
+        except (UnicodeDecodeError, LookupError):  # LookupError: Python does not know this code page
+            continue
+    return raw.decode("utf-8", "replace"), ""
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether a person is there; a stream that the caller closed is None."""
+    return stream is not None and stream.isatty()
+
+
+def is_ours() -> bool:
+    """Whether the window closes with us: opened by a double-click rather than from a shell."""
+    if not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
+        return False
+    if sys.platform == "win32":
+        import ctypes
+
+        # A one-file box is two processes; a shell would be one more.
+        ids = (ctypes.c_uint32 * 4)()
+        return bool(ctypes.windll.kernel32.GetConsoleProcessList(ids, 4) <= 2)
+    leader = os.getsid(0)
+    if leader == os.getpid():
+        return True
+    try:  # the outer process of a one-file box runs from the box itself
+        outer = Path(f"/proc/{os.getppid()}/exe").readlink()
+    except OSError:
+        return False
+    return leader == os.getppid() and outer.name == Path(sys.argv[0]).name
