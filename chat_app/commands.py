@@ -179,6 +179,12 @@ def _where(chat: Chat, rest: str, lang: str) -> Outcome:
     return Outcome(language.WHERE(lang, conversation=chat.conversation.path, mind=chat.mind.path, folder=chat.folder))
 
 
+def _web(chat: Chat, rest: str, lang: str) -> Outcome:
+    from chat_app.web import face  # not before anyone asks: the terminal opens no sockets
+
+    return Outcome(face.beside(chat, lang))
+
+
 def _quit(chat: Chat, rest: str, lang: str) -> Outcome:
     return Outcome(leave=True)
 
@@ -186,7 +192,7 @@ def _quit(chat: Chat, rest: str, lang: str) -> Outcome:
 COMMANDS: Final[dict[str, Callable[[Chat, str, str], Outcome]]] = {
     "help": _help, "retry": _retry, "good": _good, "bad": _bad, "undo": _undo, "reset": _reset, "set": _set,
     "system": _system, "save": _save, "load": _load, "stats": _stats, "context": _context, "card": _card, "mind": _mind,
-    "license": _license, "where": _where, "quit": _quit,
+    "license": _license, "web": _web, "where": _where, "quit": _quit,
 }  # fmt: skip
 
 

@@ -192,6 +192,11 @@ class RequestTooLarge(RequestRefused):
     ru = "Этот запрос слишком велик: принимается не больше {limit} байтов."
 
 
+class HeadTooLarge(RequestTooLarge):
+    en = "The address and the headers of this request are too long: at most {limit} bytes are taken."
+    ru = "Адрес и заголовки этого запроса слишком длинные: принимается не больше {limit} байтов."
+
+
 class TooManyAtOnce(RequestRefused):
     en = "The mind has its hands full. Try again in a few seconds."
     ru = "Разум сейчас очень занят. Попробуй через несколько секунд."

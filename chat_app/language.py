@@ -140,6 +140,22 @@ SELFTEST_OK: Final = Phrase(
     "Самопроверка пройдена: ответов {count}, наибольшее расхождение {difference:.1e}.",
     "The selftest passed: {count} answers, the largest difference {difference:.1e}.",
 )
+PAGE_OPEN: Final = Phrase(
+    "Страница открыта в браузере. Её адрес: {url}", "The page is open in your browser. Its address: {url}"
+)
+PAGE_AT: Final = Phrase(
+    "Браузер сам не открылся. Открой в нём этот адрес: {url}", "No browser opened. Open this address in one: {url}"
+)
+API_AT: Final = Phrase(
+    "Для программ, которые умеют говорить с OpenAI: {url}, ключ {key}",
+    "For programs that can talk to OpenAI: {url}, key {key}",
+)
+LAN: Final = Phrase(
+    "Осторожно: по этому адресу, не зашифрованному, любой в твоей сети, кто его узнает, прочтёт все разговоры.",
+    "Careful: by this address, which is not encrypted, anyone in your network who learns it reads all conversations.",
+)
+LEAVE_PAGE: Final = Phrase("Чтобы выйти, нажми Ctrl-C.", "To leave, press Ctrl-C.")
+LEAVING: Final = Phrase("До свидания.", "Goodbye.")
 VERIFIED: Final = Phrase("Разум цел: sha256 {sha256}", "The mind is whole: sha256 {sha256}")
 
 HELP: Final[dict[str, Phrase]] = {
@@ -158,6 +174,7 @@ HELP: Final[dict[str, Phrase]] = {
     "card": Phrase("кто этот разум и на чём вырос", "who this mind is and what it grew on"),
     "mind": Phrase("[ИМЯ] другой разум из той же папки", "[NAME] another mind of the same folder"),
     "license": Phrase("условия использования", "terms of use"),
+    "web": Phrase("открыть страницу в браузере", "open the page in the browser"),
     "where": Phrase("где лежат файлы", "where the files are"),
     "look": Phrase("[НОМЕР] что разум думал над каждым токеном", "[NUMBER] what the mind thought at each token"),
     "fork": Phrase("НОМЕР [ВАРИАНТ] пойти с этого токена иначе", "NUMBER [ALTERNATIVE] go another way from it"),
@@ -175,6 +192,14 @@ OPTIONS: Final[dict[str, Phrase]] = {
     "max_tokens": Phrase("не больше стольких токенов в ответе", "at most so many tokens an answer"),
     "seed": Phrase("одно и то же число — один и тот же ответ", "the same number gives the same answer"),
     "lang": Phrase("язык программы", "the program's language"),
+    "plain": Phrase(
+        "для программ чтения с экрана: ни цвета, ни перерисовки, целые строки",
+        "for screen readers: no colour, no redrawing, whole lines",
+    ),
+    "web": Phrase("страница в браузере вместо терминала", "a page in the browser instead of the terminal"),
+    "port": Phrase("порт страницы вместо любого свободного", "the page's port instead of any that is free"),
+    "lan": Phrase("пустить на страницу и локальную сеть", "let the local network see the page"),
+    "api_key": Phrase("ключ для программ вместо нового при каждом запуске", "a lasting key for programs"),
     "selftest": Phrase("сверить ответы с записанными при выгрузке", "replay the answers recorded at export"),
     "verify": Phrase("прочесть весь разум и сверить контрольную сумму", "read the whole mind and check its checksum"),
     "version": Phrase("версия", "the version"),

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hmac
 import secrets
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterable
 from typing import Any, Final
@@ -50,6 +51,8 @@ class Guard:
         self._key = key
         self._lang = lang
         self.token = secrets.token_urlsafe(24)
+        self.asked = time.monotonic()
+        """When somebody was last let in."""
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         environ[_LANGUAGE] = _language(environ, self._lang)
@@ -60,6 +63,7 @@ class Guard:
 
         try:
             self._check(environ)
+            self.asked = time.monotonic()
             return self._app(environ, start)
         except BoxError as error:
             return refused(error, environ[_LANGUAGE], start)

@@ -21,7 +21,16 @@ from waitress.server import TcpWSGIServer
 from waitress.task import ErrorTask, ThreadedTaskDispatcher
 
 from chat_app.chat import Chat
-from chat_app.errors import BoxError, NoNetwork, NoSuchPlace, NotHttp, PortTaken, RequestTooLarge, WrongMethod
+from chat_app.errors import (
+    BoxError,
+    HeadTooLarge,
+    NoNetwork,
+    NoSuchPlace,
+    NotHttp,
+    PortTaken,
+    RequestTooLarge,
+    WrongMethod,
+)
 from chat_app.web import page
 from chat_app.web.guard import HEADERS, Guard, language_of, refused
 from chat_app.web.openai_api import OpenAIApi
@@ -56,8 +65,8 @@ class Refusal(ErrorTask):  # type: ignore[misc]
 
     def execute(self) -> None:
         """Write the response; called by one of waitress's threads."""
-        too_large = {413: LARGEST_BODY, 431: _LARGEST_HEAD}.get(self.request.error.code)
-        error: BoxError = RequestTooLarge(limit=too_large) if too_large else NotHttp()
+        errors = {413: RequestTooLarge(limit=LARGEST_BODY), 431: HeadTooLarge(limit=_LARGEST_HEAD)}
+        error = errors.get(self.request.error.code, NotHttp())
 
         def start(line: str, headers: list[tuple[str, str]]) -> None:
             self.status = line
@@ -97,8 +106,9 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
     def handle_accept(self) -> None:
         """Take a connection; of too many, the oldest that is not being answered makes room."""
         super().handle_accept()
-        idle = [channel for channel in self.active_channels.values() if not channel.requests]
-        if len(self.active_channels) > _CONNECTIONS and idle:
+        open_ones = [channel for channel in self.active_channels.values() if not channel.will_close]
+        idle = [channel for channel in open_ones if not channel.requests]
+        if len(open_ones) > _CONNECTIONS and idle:
             min(idle, key=lambda channel: channel.creation_time).will_close = True
 
     def maintenance(self, now: float) -> None:
@@ -136,7 +146,8 @@ class Web:
         listener = _listener(_own_address() if lan else LOOPBACK, port)
         host, port = listener.getsockname()
         self.talks = Talks(chat, terminal=terminal)
-        app = App(catchall=False)
+        app = App()
+        app.config["catchall"] = False  # the guard catches
         page.serve(app)
         PageApi(self.talks).serve(app)
         OpenAIApi(self.talks).serve(app)
@@ -144,7 +155,8 @@ class Web:
         guard = Guard(app, {f"{name}:{port}" for name in names}, key, lang)
         self.address = f"http://{host}:{port}/"
         self.url = f"{self.address}#token={guard.token}"
-        self.token = guard.token
+        self.token, self.key, self.lan = guard.token, key, lan
+        self._guard = guard
         logging.getLogger("waitress").addHandler(logging.NullHandler())
         logging.getLogger("waitress").propagate = False  # it would tell the terminal what is asked for
         self._server = Server(guard, listener, lang)
@@ -158,6 +170,11 @@ class Web:
     def adopt(self, chat: Chat) -> None:
         """Talk with the mind of `chat` from now on."""
         self.talks.adopt(chat)
+
+    @property
+    def silence(self) -> float:
+        """Seconds since somebody last asked for something and was let in."""
+        return time.monotonic() - self._guard.asked
 
     def wait(self, seconds: float | None = None) -> bool:
         """Wait until it is stopped; whether it is."""

@@ -1,0 +1,98 @@
+"""The program in a browser: opens the page, says where it is, and stays until it is told to leave."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import Final
+
+import segno
+
+from chat_app import language
+from chat_app.chat import Chat
+from chat_app.web.server import Web
+
+_FORGOTTEN: Final = 3600.0  # seconds without a request, after which a program that no terminal shows is not needed
+_POLL: Final = 0.5  # seconds
+
+
+def run(chat: Chat, lang: str, *, port: int = 0, lan: bool = False, key: str | None = None, seen: bool = True) -> int:
+    """Serve the page until Ctrl-C, and the exit code. Where no terminal shows that it runs, until it is forgotten.
+
+    PortTaken, NoNetwork where the page cannot be served.
+    """
+    chat.engine.warm_up()
+    web = Web(chat, lang, port=port, lan=lan, key=key)
+    signal.signal(signal.SIGTERM, _leave)  # the end of a session: what is being written is kept
+    try:
+        _tell(greeting(web, lang))
+        while not web.wait(_POLL) and (seen or web.silence < _FORGOTTEN):
+            pass
+    except KeyboardInterrupt:
+        _tell([language.LEAVING(lang)])
+    finally:
+        web.stop()
+    return 0
+
+
+def beside(chat: Chat, lang: str) -> str:
+    """Open the page beside the terminal, which goes on, and say where it is. PortTaken where it cannot be."""
+    if not isinstance(chat.beside, Web):
+        chat.beside = Web(chat, lang, terminal=True)
+    return "\n".join(greeting(chat.beside, lang, terminal=True))
+
+
+def greeting(web: Web, lang: str, *, terminal: bool = False) -> list[str]:
+    """Open the browser, and what the person should know then."""
+    opened = language.PAGE_OPEN if open_browser(web.url) else language.PAGE_AT
+    lines = [opened(lang, url=web.url), language.API_AT(lang, url=f"{web.address}v1", key=web.key or web.token)]
+    if web.lan:
+        lines = [qr(web.url), language.LAN(lang), *lines]
+    return lines if terminal else [*lines, language.LEAVE_PAGE(lang)]
+
+
+def open_browser(url: str) -> bool:
+    """Whether a browser with windows has opened; one in the terminal would take it from whoever looks at it."""
+    windows = sys.platform in ("win32", "darwin") or any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")))
+    if not windows:
+        return False
+    import webbrowser
+
+    with _own_libraries_hidden(), suppress(webbrowser.Error, OSError):
+        return webbrowser.open(url)
+    return False
+
+
+@contextmanager
+def _own_libraries_hidden() -> Iterator[None]:
+    """A frozen program points the loader at its own libraries, which a browser started from it must not load."""
+    before = os.environ.get("LD_LIBRARY_PATH")
+    if not getattr(sys, "frozen", False) or before is None:
+        yield
+        return
+    os.environ["LD_LIBRARY_PATH"] = os.environ.get("LD_LIBRARY_PATH_ORIG", "")
+    try:
+        yield
+    finally:
+        os.environ["LD_LIBRARY_PATH"] = before
+
+
+def qr(text: str) -> str:
+    """`text` as a QR code in half blocks, dark on light whatever the colours of the terminal."""
+    rows = [[bool(cell) for cell in row] for row in segno.make(text, error="l", micro=False).matrix_iter(border=2)]
+    rows += [[False] * len(rows[0])] * (len(rows) % 2)
+    blocks = {(True, True): " ", (True, False): "▄", (False, True): "▀", (False, False): "█"}  # light is drawn
+    return "\n".join("".join(blocks[pair] for pair in zip(*rows[i : i + 2])) for i in range(0, len(rows), 2))
+
+
+def _tell(lines: list[str]) -> None:
+    with suppress(OSError):  # nobody may be there to read it
+        print("\n".join(lines), flush=True)
+
+
+def _leave(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
