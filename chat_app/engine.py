@@ -82,23 +82,19 @@ class Engine:
         other.cache = Cache(self.config)
         return other
 
+    def variant(self, mind: Mind, mode: str) -> Engine:
+        """A sibling that speaks with a variant of the mind that this engine is of. MindError as `with_mind`."""
+        other = self.sibling()
+        other.weights = _loaded(mind, lambda: self.weights.variant(mind, mode))
+        return other
+
     @classmethod
     def with_mind(cls, mind: Mind, progress: Callable[[float], None] | None = None) -> Engine:
         """Load the weights; `progress` hears which share of them is read.
 
         MindError where the file cannot be read any more, or memory does not hold them.
         """
-        try:
-            return cls(Weights.from_mind(mind, progress))
-        except MindError as error:
-            problem = error.with_traceback(None)  # or its frames would keep what was loaded by then
-        except MemoryError:
-            problem = MindTooLarge(path=mind.path)
-        except OSError as error:
-            full = error.errno == errno.ENOMEM or getattr(error, "winerror", None) in _NO_MEMORY
-            reason = error.strerror or error
-            problem = MindTooLarge(path=mind.path) if full else MindUnreadable(path=mind.path, reason=reason)
-        raise problem
+        return cls(_loaded(mind, lambda: Weights.from_mind(mind, progress)))
 
     def warm_up(self) -> None:
         """Touch every weight once, so that the first token does not pay for the first visit, and know its time."""
@@ -225,3 +221,18 @@ def common(first: Sequence[int], second: Sequence[int]) -> int:
         if a != b:
             return i
     return min(len(first), len(second))
+
+
+def _loaded(mind: Mind, load: Callable[[], Weights]) -> Weights:
+    """The weights, or what kept them from being loaded, as a MindError."""
+    try:
+        return load()
+    except MindError as error:
+        problem = error.with_traceback(None)  # or its frames would keep what was loaded by then
+    except MemoryError:
+        problem = MindTooLarge(path=mind.path)
+    except OSError as error:
+        full = error.errno == errno.ENOMEM or getattr(error, "winerror", None) in _NO_MEMORY
+        reason = error.strerror or error
+        problem = MindTooLarge(path=mind.path) if full else MindUnreadable(path=mind.path, reason=reason)
+    raise problem

@@ -36,6 +36,7 @@ from chat_app.sampler import CHATTING, Sampling
 from chat_app.tokenizer import Tokenizer
 
 FORMAT: Final = "mind/1"
+WITH_VARIANTS: Final = "mind/2"  # so that an older program asks for a newer one
 # Put together at run time, so that the program's own bytes inside a box never look like a trailer.
 BOX: Final = "mind-in-a-box"  # what the names of boxes begin with
 MAGIC: Final = bytes((0, *b"mind-in-a-box", 1, 255))
@@ -68,6 +69,17 @@ class Golden:
 
 
 @dataclass(frozen=True, slots=True)
+class Variant:
+    """Another voice of a mind: its own tensors, by the names of those whose place they take, and its own sampling."""
+
+    title: str
+    description: str
+    sampling: Sampling
+    golden: tuple[Golden, ...]
+    tensors: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Mind:
     """An opened mind; its weights are still on the disk. Offsets count from the start of the file at `path`."""
 
@@ -81,6 +93,7 @@ class Mind:
     card: dict[str, Any]
     golden: tuple[Golden, ...]
     sha256: str
+    variants: dict[str, Variant]
 
     @property
     def can_chat(self) -> bool:
@@ -102,11 +115,15 @@ class Mind:
         """What it calls itself, else the name of its file."""
         return str(self.card.get("title") or self.path.stem)
 
-    def tensor(self, name: str) -> np.ndarray:
-        """One tensor as float16, in the shape of `tensor_shapes`."""
+    def offsets(self, mode: str = "") -> dict[str, int]:
+        """Where each tensor of a variant stands in the file; without a name, of the mind itself."""
+        return self.tensors | (self.variants[mode].tensors if mode else {})
+
+    def tensor(self, name: str, mode: str = "") -> np.ndarray:
+        """One tensor as float16, in the shape of `tensor_shapes`; as a variant has it, if one is named."""
         shape = tensor_shapes(self.config)[name]
         with self.path.open("rb") as file:
-            file.seek(self.tensors[name])
+            file.seek(self.offsets(mode)[name])
             data = file.read(2 * math.prod(shape))
         return np.frombuffer(data, np.float16).reshape(shape)
 
@@ -192,25 +209,33 @@ def open_mind(path: Path) -> Mind:
     metadata = header.pop("__metadata__", None)
     if not isinstance(metadata, dict) or not isinstance(metadata.get("format"), str):
         raise NoMindInside(path=path)
-    if metadata["format"] != FORMAT:
-        raise MindTooNew(path=path, format=metadata["format"], known=FORMAT)
+    if metadata["format"] not in (FORMAT, WITH_VARIANTS):
+        raise MindTooNew(path=path, format=metadata["format"], known=WITH_VARIANTS)
     try:
         config = Config.from_dict(_json(metadata, "config"))
+        if config.n_layer > len(header):  # before millions of names are thought up
+            raise ValueError(f"its config has {config.n_layer} layers, more layers than its tensors")
         tokens = tokenizer.from_dict(_json(metadata, "tokenizer"))
         if tokens.vocab_size != config.vocab_size:
             raise ValueError(f"{tokens.vocab_size} pieces for a vocab_size of {config.vocab_size}")
         manners = _manners(_json(metadata, "chat"), tokens)
-        golden = tuple(_golden(g, config) for g in _json(metadata, "golden")["answers"])
+        golden = _answers(_json(metadata, "golden"), config)
         card = _json(metadata, "card")
         sha256 = str(metadata["sha256"])
+        variants = _json(metadata, "variants") if metadata["format"] == WITH_VARIANTS else {}
+        voices = {name: _variant(name, about, config, manners) for name, about in variants.items()}
+        shapes = _shapes(config, variants)
     except (ValueError, KeyError, TypeError) as error:
         reason = f"it lacks {error}" if isinstance(error, KeyError) else error
         raise MindMisfit(path=path, reason=reason) from error
-    offsets = _check_tensors(path, header, config, length - SIZE_DIGITS - header_size)
     data_start = start + SIZE_DIGITS + header_size
+    found = _check_tensors(path, header, shapes, length - SIZE_DIGITS - header_size)
+    offsets = {name: data_start + offset for name, offset in found.items()}
+    for name, voice in voices.items():
+        voice.tensors.update({tensor: offsets.pop(_of_variant(name, tensor)) for tensor in variants[name]["tensors"]})
     return Mind(
         path=path, start=start, length=length, config=config, tokenizer=tokens, manners=manners, card=card,
-        golden=golden, sha256=sha256, tensors={name: data_start + offset for name, offset in offsets.items()},
+        golden=golden, sha256=sha256, tensors=offsets, variants=voices,
     )  # fmt: skip
 
 
@@ -267,6 +292,35 @@ def _manners(chat: dict[str, Any], tokens: Tokenizer) -> Manners:
     )  # fmt: skip
 
 
+def _shapes(config: Config, variants: dict[str, Any]) -> dict[str, tuple[int, ...]]:
+    """Every tensor that the file must hold: those of the config, and those that variants have of their own."""
+    shapes = tensor_shapes(config)
+    return shapes | {
+        _of_variant(name, tensor): shapes[tensor] for name, about in variants.items() for tensor in about["tensors"]
+    }
+
+
+def _of_variant(name: str, tensor: str) -> str:
+    return f"variants.{name}.{tensor}"
+
+
+def _variant(name: str, about: dict[str, Any], config: Config, manners: Manners) -> Variant:
+    if unknown := sorted(set(about["tensors"]) - tensor_shapes(config).keys()):
+        raise ValueError(f"its variant {name} has a tensor {unknown[0]} that takes no other's place")
+    if not re.fullmatch(r"[a-z0-9-]+", name):
+        raise ValueError(f"its variant {name!r} cannot be called so")
+    if not about["tensors"] or len(set(about["tensors"])) != len(about["tensors"]):
+        raise ValueError(f"its variant {name} has no tensors of its own, or one twice")
+    return Variant(
+        title=str(about["title"]), description=str(about["description"]),
+        sampling=Sampling.from_dict(about["sampling"], manners.sampling), golden=_answers(about, config), tensors={},
+    )  # fmt: skip
+
+
+def _answers(values: dict[str, Any], config: Config) -> tuple[Golden, ...]:
+    return tuple(_golden(each, config) for each in values["answers"])
+
+
 def _golden(values: dict[str, Any], config: Config) -> Golden:
     golden = Golden(*(tuple(values[key]) for key in ("prompt", "ids", "top_ids", "top_logits")))
     ids = (*golden.prompt, *golden.ids, *golden.top_ids)
@@ -283,11 +337,10 @@ def _golden(values: dict[str, Any], config: Config) -> Golden:
     return golden
 
 
-def _check_tensors(path: Path, header: dict[str, Any], config: Config, data_size: int) -> dict[str, int]:
-    """Offsets of all tensors within the data; they must be those of the config, F16, and tile the data exactly."""
-    if config.n_layer > len(header):  # before millions of names are thought up
-        raise MindMisfit(path=path, reason=f"its config has {config.n_layer} layers, more layers than its tensors")
-    shapes = tensor_shapes(config)
+def _check_tensors(
+    path: Path, header: dict[str, Any], shapes: dict[str, tuple[int, ...]], data_size: int
+) -> dict[str, int]:
+    """Offsets of all tensors within the data; they must be those of `shapes`, F16, and tile the data exactly."""
     if missing := sorted(shapes.keys() - header.keys()):
         raise MindMisfit(path=path, reason=f"the tensor {missing[0]} is missing")
     if foreign := sorted(header.keys() - shapes.keys()):
@@ -334,6 +387,7 @@ def verify(mind: Mind) -> None:
         digest.update(chunk if number else re.sub(rb'"sha256":"[0-9a-f]{64}"', zeroed, chunk, count=1))
     if digest.hexdigest() != mind.sha256:
         raise MindDamaged(path=mind.path, reason="its checksum does not match")
-    for name in mind.tensors:
-        if not np.isfinite(mind.tensor(name)).all():
-            raise MindDamaged(path=mind.path, reason=f"the tensor {name} holds a NaN or an infinity")
+    for mode in ("", *mind.variants):
+        for name in mind.variants[mode].tensors if mode else mind.tensors:
+            if not np.isfinite(mind.tensor(name, mode)).all():
+                raise MindDamaged(path=mind.path, reason=f"the tensor {name} holds a NaN or an infinity")

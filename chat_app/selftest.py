@@ -17,13 +17,20 @@ CLOSE_CALL: Final = 2 * LARGEST_DIFFERENCE
 
 
 def run(mind: Mind, weights: Weights) -> float:
-    """Replay every golden answer; return the largest difference of a logit. SelftestFailed says where one is wrong."""
+    """Replay every golden answer of the mind and its variants; return the largest difference of a logit.
+
+    SelftestFailed says where one is wrong.
+    """
     if not mind.golden:
         raise SelftestFailed(reason="the mind carries no golden answers")
-    return max(_replay(golden, weights, number) for number, golden in enumerate(mind.golden, 1))
+    found = [_replay(golden, weights, str(number)) for number, golden in enumerate(mind.golden, 1)]
+    for mode, variant in mind.variants.items():
+        own = weights.variant(mind, mode)
+        found += [_replay(golden, own, f"{mode} {number}") for number, golden in enumerate(variant.golden, 1)]
+    return max(found)
 
 
-def _replay(golden: Golden, weights: Weights, number: int) -> float:
+def _replay(golden: Golden, weights: Weights, number: str) -> float:
     cache = Cache(weights.config)
     logits = forward(weights, list(golden.prompt), cache)
     difference = float(np.abs(logits[list(golden.top_ids)] - np.array(golden.top_logits, np.float32)).max())

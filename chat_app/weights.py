@@ -9,7 +9,7 @@ import math
 import mmap
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from operator import length_hint
 from typing import Final
@@ -49,14 +49,16 @@ class Layer:
 class Weights:
     """All tensors of a mind as float32 views of one arena; `tensors` has them by their names in the file."""
 
-    def __init__(self, config: Config) -> None:
-        self.config = config
-        places, size = _plan(config)
+    def __init__(self, config: Config, base: Weights | None = None, changed: Collection[str] = ()) -> None:
+        """Zeros; with a `base` its tensors, but for those `changed` and what is multiplied together with them."""
+        self.config, self._base = config, base
+        self.places, size = _plan(config, None if base is None else changed)
         memory = _huge_pages(4 * size)
         self.arena = np.frombuffer(memory, np.float32)
-        shapes = tensor_shapes(config)
-        self.places = places
-        self.tensors = {n: self._view(places[n], shape) for n, shape in shapes.items()}
+        self.tensors: dict[str, np.ndarray] = {
+            name: self._view(self.places[name], shape) if base is None or name in self.places else base.tensors[name]
+            for name, shape in tensor_shapes(config).items()
+        }
         self.wte = self.tensors["wte.weight"]  # [V, C]
         self.wpe = self.tensors.get("wpe.weight")  # [block_size, C]
         self.ln_f = self.tensors["ln_f.weight"]  # [C]
@@ -78,7 +80,10 @@ class Weights:
             return self.tensors.get(f"h.{i}.{name}.bias")
 
         def fused(name: str, *shape: int) -> np.ndarray:
-            return self._view(self.places[f"h.{i}.{name}"], shape)
+            owner = self
+            while f"h.{i}.{name}" not in owner.places and owner._base is not None:
+                owner = owner._base
+            return owner._view(owner.places[f"h.{i}.{name}"], shape)
 
         up, n_up = ("mlp.c_gate", 2 * c.n_inner) if c.mlp == "swiglu" else ("mlp.c_fc", c.n_inner)
         n_qkv = c.n_embd + 2 * c.n_kv
@@ -110,22 +115,31 @@ class Weights:
     @classmethod
     def from_mind(cls, mind: Mind, progress: Callable[[float], None] | None = None) -> Weights:
         """Read and widen the mind's tensors, on as many threads as help; `progress` hears which share is read."""
-        weights = cls(mind.config)
-        jobs = list(_jobs(mind, weights))
+        return cls(mind.config)._filled(mind, mind.offsets(), progress)
+
+    def variant(self, mind: Mind, mode: str) -> Weights:
+        """The weights of a variant of the mind that these are of; what it does not change, both share."""
+        changed = Weights(self.config, self, mind.variants[mode].tensors)
+        return changed._filled(mind, mind.offsets(mode))
+
+    def _filled(
+        self, mind: Mind, offsets: Mapping[str, int], progress: Callable[[float], None] | None = None
+    ) -> Weights:  # fmt: skip
+        jobs = list(_jobs(offsets, self))
         left = iter(jobs)
 
         def told() -> None:
             if progress is not None:
                 progress(1 - length_hint(left) / len(jobs))
 
-        workers = [_Filler(mind, weights.arena, left, told) for _ in range(min(4, cores()))]
+        workers = [_Filler(mind, self.arena, left, told) for _ in range(min(4, cores()))]
         for worker in workers:
             worker.start()
         for worker in workers:
             worker.join()
             if worker.error is not None:
                 raise worker.error
-        return weights
+        return self
 
 
 def _huge_pages(size: int) -> mmap.mmap:
@@ -141,15 +155,26 @@ def _huge_pages(size: int) -> mmap.mmap:
     return memory
 
 
-def _plan(config: Config) -> tuple[dict[str, int], int]:
-    """Where each tensor starts in the arena, in numbers; those that are multiplied as one stand without a gap."""
+def _plan(config: Config, wanted: Collection[str] | None) -> tuple[dict[str, int], int]:
+    """Where each tensor starts in the arena, in numbers; those that are multiplied as one stand without a gap.
+
+    Of all tensors, or of those `wanted` and what is multiplied together with them.
+    """
     followers = {"attn.c_k", "attn.c_v"} | ({"mlp.c_fc"} if config.mlp == "swiglu" else set())
+    groups: list[list[str]] = []
+    shapes = tensor_shapes(config)
+    for name in shapes:
+        if name.rpartition(".")[0].split(".", 2)[-1] in followers:
+            groups[-1].append(name)
+        else:
+            groups.append([name])
     places, end = {}, 0
-    for name, shape in tensor_shapes(config).items():
-        if name.rpartition(".")[0].split(".", 2)[-1] not in followers:
+    for group in groups:
+        if wanted is None or not frozenset(group).isdisjoint(wanted):
             end = -(-end // _ALIGN) * _ALIGN
-        places[name] = end
-        end += math.prod(shape)
+            for name in group:
+                places[name] = end
+                end += math.prod(shapes[name])
     return places, end
 
 
@@ -173,10 +198,10 @@ def widen(half: np.ndarray, out: np.ndarray) -> None:
     np.multiply(out, np.float32(2.0**112), out=out)
 
 
-def _jobs(mind: Mind, weights: Weights) -> Iterator[tuple[int, int, int]]:
-    """(offset in the file in bytes, place in the arena, count of numbers) of every chunk."""
-    for name, offset in mind.tensors.items():
-        size, place = weights.tensors[name].size, weights.places[name]
+def _jobs(offsets: Mapping[str, int], weights: Weights) -> Iterator[tuple[int, int, int]]:
+    """(offset in the file in bytes, place in the arena, count of numbers) of every chunk of the arena's tensors."""
+    for name, place in weights.places.items():
+        size, offset = weights.tensors[name].size, offsets[name]
         for done in range(0, size, _CHUNK):
             yield offset + 2 * done, place + done, min(_CHUNK, size - done)
 

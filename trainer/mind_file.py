@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -12,12 +14,20 @@ import orjson
 import safetensors.numpy
 
 from chat_app.config import Config, tensor_shapes
-from chat_app.mind import FORMAT, HASH_DIGITS, SIZE_DIGITS
+from chat_app.mind import FORMAT, HASH_DIGITS, SIZE_DIGITS, WITH_VARIANTS
 from chat_app.pieces import Pieces
 from trainer.errors import ExportError
 from trainer.files import replacing
 
 HEADER_MULTIPLE = 8  # safetensors pads its header to a multiple of so many bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """Another voice: all of its tensors, and what spec/mind-format.md says of it, without their names."""
+
+    tensors: Mapping[str, np.ndarray]
+    about: dict[str, Any]
 
 
 def write(
@@ -29,13 +39,24 @@ def write(
     chat: dict[str, Any],
     card: dict[str, Any],
     golden: list[dict[str, Any]],
+    variants: Mapping[str, Variant] = MappingProxyType({}),
 ) -> str:
     """Write the mind in place of `path`; return its sha256. Tensors of any floating dtype are rounded to fp16.
 
-    ExportError where a tensor is missing, has another shape, or does not survive fp16.
+    Of variants those tensors are kept that differ from the mind's own, as they are: so nothing is lost. ExportError
+    where a tensor is missing, has another shape, or does not survive fp16.
     """
+    halves, voices = rounded(config, tensors), {}
+    own = dict(halves)
+    for name, variant in variants.items():
+        theirs = rounded(config, variant.tensors)
+        differing = [tensor for tensor, half in theirs.items() if half.tobytes() != halves[tensor].tobytes()]
+        if not differing:
+            raise ExportError(f"The variant {name} has the mind's own weights: it would say nothing else.")
+        own |= {f"variants.{name}.{tensor}": theirs[tensor] for tensor in differing}
+        voices[name] = variant.about | {"tensors": differing}
     metadata = {
-        "format": FORMAT,
+        "format": WITH_VARIANTS if voices else FORMAT,
         "config": _json(config.to_dict()),
         "tokenizer": _json(pieces.to_dict()),
         "chat": _json(chat),
@@ -43,7 +64,9 @@ def write(
         "golden": _json({"answers": golden}),
         "sha256": "0" * HASH_DIGITS,
     }
-    data = _sorted_header(safetensors.numpy.save(rounded(config, tensors), metadata))
+    if voices:
+        metadata["variants"] = _json(voices)
+    data = _sorted_header(safetensors.numpy.save(own, metadata))
     digest = hashlib.sha256(data).hexdigest()
     place = data.index(b'"sha256":"' + b"0" * HASH_DIGITS) + len(b'"sha256":"')
     with replacing(path) as file:

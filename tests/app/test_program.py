@@ -140,7 +140,7 @@ def test_a_bad_mind_is_a_sentence_a_log_and_a_code(
         "foreign": b"JFIF" * 100,
         "truncated": whole[:-100],
         "damaged": whole[:9] + b"!" + whole[10:],
-        "newer": whole.replace(b'"mind/1"', b'"mind/2"'),
+        "newer": whole.replace(b'"mind/1"', b'"mind/9"'),
         "misfit": whole.replace(b"h.0.ln_1", b"h.7.ln_1"),
     }
     if kind in content:

@@ -1,0 +1,146 @@
+"""Several voices in one mind: what one of them changes, and what all of them share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import minds
+import orjson
+import pytest
+
+from chat_app import selftest
+from chat_app.engine import Engine, Stats
+from chat_app.errors import MindDamaged, MindMisfit, SelftestFailed
+from chat_app.mind import Mind, open_mind, verify
+from chat_app.sampler import Sampling
+from chat_app.weights import Weights
+from trainer import mind_file
+from trainer.errors import ExportError
+from trainer.mind_file import Variant
+
+import numpy as np  # isort: skip
+
+CHANGES = {
+    "one": ("h.1.attn.c_proj.weight",),
+    "within what is multiplied as one": ("h.0.attn.c_k.weight", "h.1.mlp.c_gate.weight"),
+    "the table, which is the head too": ("wte.weight",),
+    "all": None,
+}
+
+
+def voiced(path: Path, *, changed: tuple[str, ...] | None = CHANGES["one"], seed: int = 1, **shape) -> Mind:
+    """A random mind with the variant `artistic`, which has some tensors of another mind."""
+    pieces = minds.char_pieces(marks=True)
+    config = minds.config(len(pieces.pieces), **shape)
+    base, other = minds.arrays(config, 0), minds.arrays(config, seed)
+    theirs = base | {name: other[name] for name in (changed or other)}
+    prompt = [len(pieces.pieces) - 1 - i for i in range(3)]
+    about = {
+        "title": "Философ", "description": "говорит странно", "sampling": {"temperature": 1.3},
+        "answers": [minds.golden(config, theirs, prompt)],
+    }  # fmt: skip
+    mind_file.write(
+        path, config, base, pieces, chat=minds.manners(pieces, chats=True), card={"title": "Проба"},
+        golden=[minds.golden(config, base, prompt)], variants={"artistic": Variant(theirs, about)},
+    )  # fmt: skip
+    return open_mind(path)
+
+
+@pytest.mark.parametrize("changed", CHANGES.values(), ids=CHANGES)
+@pytest.mark.parametrize("shape", [{}, {"bias": True, "position": "rope", "mlp": "swiglu", "norm": "layernorm"}])
+def test_a_voice_has_its_own_weights_to_the_bit_and_computes_with_them(tmp_path, changed, shape) -> None:
+    if changed and "h.1.mlp.c_gate.weight" in changed and shape.get("mlp") != "swiglu":
+        changed = ("h.0.attn.c_k.weight",)
+    mind = voiced(tmp_path / "two.mind", changed=changed, **shape)
+    pieces = mind.tokenizer.pieces
+    theirs = minds.arrays(mind.config, 0)
+    others = minds.arrays(mind.config, 1)
+    theirs |= {name: others[name] for name in changed or others}
+    assert set(mind.variants["artistic"].tensors) == set(changed or theirs)
+    alone = open_mind(minds.write(tmp_path / "alone.mind", pieces, theirs, mind.config, chats=True))
+    engine = Engine.with_mind(mind)
+    voice = engine.variant(mind, "artistic")
+    for name in mind.tensors:
+        half = mind.tensor(name, "artistic")
+        assert half.tobytes() == theirs[name].astype(np.float16).tobytes() == alone.tensor(name).tobytes()
+        assert np.array_equal(voice.weights.tensors[name], half.astype(np.float32))
+        assert np.array_equal(engine.weights.tensors[name], mind.tensor(name).astype(np.float32))
+    prompt, sampling = [5, 6, 7], Sampling(temperature=0, max_tokens=20)
+    said = list(voice.generate(prompt, sampling, stats=Stats()))
+    assert said == list(Engine.with_mind(alone).generate(prompt, sampling, stats=Stats()))
+    assert said != list(engine.generate(prompt, sampling, stats=Stats()))
+
+
+def test_what_a_voice_does_not_change_stands_in_memory_once(tmp_path) -> None:
+    mind = voiced(tmp_path / "two.mind")
+    base = Weights.from_mind(mind)
+    voice = base.variant(mind, "artistic")
+    assert voice.wte is base.wte
+    assert voice.h[0].c_qkv.base is not None
+    assert np.shares_memory(voice.h[0].c_qkv, base.h[0].c_qkv)
+    assert not np.shares_memory(voice.h[1].attn_c_proj, base.h[1].attn_c_proj)
+    assert voice.arena.size < base.arena.size / 4
+
+
+def test_a_voice_speaks_with_its_own_sampling(tmp_path) -> None:
+    mind = voiced(tmp_path / "two.mind")
+    voice = mind.variants["artistic"]
+    assert voice.sampling.temperature == 1.3
+    assert voice.sampling.max_tokens == mind.manners.sampling.max_tokens
+    assert (voice.title, voice.description) == ("Философ", "говорит странно")
+
+
+def test_the_selftest_replays_the_voices_too(tmp_path) -> None:
+    mind = voiced(tmp_path / "two.mind")
+    assert selftest.run(mind, Weights.from_mind(mind)) < 1e-3
+    mind.variants["artistic"].tensors["h.1.attn.c_proj.weight"] = mind.tensors["h.0.attn.c_proj.weight"]
+    with pytest.raises(SelftestFailed, match="artistic 1"):
+        selftest.run(mind, Weights.from_mind(mind))
+
+
+def test_a_mind_without_variants_has_one_voice(chatting: Path) -> None:
+    assert open_mind(chatting).variants == {}
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda v: v["artistic"].pop("tensors"), "lacks 'tensors'"),
+        (lambda v: v["artistic"].update(tensors=[]), "no tensors of its own"),
+        (lambda v: v["artistic"].update(tensors=["h.1.attn.c_proj.weight"] * 2), "or one twice"),
+        (lambda v: v["artistic"].update(tensors=["wte.weight"]), "is missing"),
+        (lambda v: v["artistic"].update(tensors=["lm_head.weight"]), "takes no other's place"),
+        (lambda v: v["artistic"].update(sampling={"temperature": -1}), "sampling"),
+        (lambda v: v["artistic"].update(answers=[{"prompt": []}]), "it lacks"),
+        (lambda v: v.update({"Философ": v.pop("artistic")}), "cannot be called so"),
+        (lambda v: v.clear(), "has no place in its config"),
+        (lambda v: v.update(artistic=5), "not subscriptable"),
+    ],
+)
+def test_variants_that_do_not_fit_are_refused(tmp_path, change, sentence) -> None:
+    voiced(tmp_path / "two.mind")
+    data = (tmp_path / "two.mind").read_bytes()
+    size = int.from_bytes(data[:8], "little")
+    header = orjson.loads(data[8 : 8 + size])
+    variants = orjson.loads(header["__metadata__"]["variants"])
+    change(variants)
+    header["__metadata__"]["variants"] = orjson.dumps(variants).decode()
+    raw = orjson.dumps(header)
+    (tmp_path / "bad.mind").write_bytes(len(raw).to_bytes(8, "little") + raw + data[8 + size :])
+    with pytest.raises(MindMisfit, match=sentence):
+        open_mind(tmp_path / "bad.mind")
+
+
+def test_verification_reads_the_voices_too(tmp_path) -> None:
+    mind = voiced(tmp_path / "two.mind")
+    verify(mind)
+    data = bytearray(mind.path.read_bytes())
+    data[mind.variants["artistic"].tensors["h.1.attn.c_proj.weight"]] ^= 1
+    mind.path.write_bytes(data)
+    with pytest.raises(MindDamaged, match="checksum"):
+        verify(open_mind(mind.path))
+
+
+def test_a_voice_that_differs_in_nothing_is_not_written(tmp_path) -> None:
+    with pytest.raises(ExportError, match="has the mind's own weights"):
+        voiced(tmp_path / "two.mind", seed=0)
