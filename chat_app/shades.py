@@ -68,7 +68,7 @@ def _shade(probability: float) -> str:
 
 def answer(tokens: Sequence[Token], canvas: Canvas, lang: str) -> list[Line]:
     """Every token with its probability and its entropy: under the text itself, or as a list where shades are unseen."""
-    most = max(token.entropy for token in tokens)
+    most = max(1.0, *(token.entropy for token in tokens))
     heights: Line = [("remark", language.HEIGHTS(lang, most=bits(most, lang)))]
     if canvas.aloud:
         return [[("", _aloud(number, token, lang))] for number, token in enumerate(tokens, 1)]
@@ -84,19 +84,20 @@ def _aloud(number: int, token: Token, lang: str) -> str:
 
 
 def _height(entropy: float, most: float) -> str:
-    return _HEIGHTS[min(len(_HEIGHTS) - 1, int(len(_HEIGHTS) * entropy / most))] if most else _HEIGHTS[0]
+    return _HEIGHTS[min(len(_HEIGHTS) - 1, int(len(_HEIGHTS) * entropy / most))]
 
 
 def _in_columns(tokens: Sequence[Token], most: float, width: int, lang: str) -> Iterator[Line]:
-    """Cells such as "7 река 34 % ▃", one below the other in as many columns as there is room for."""
+    """Cells such as "7 река 34 % ▃", side by side in as many columns as there is room for."""
     cells = [
         f"{number} {name(token)} {share(token.probability, lang)} {_height(token.entropy, most)}"
         for number, token in enumerate(tokens, 1)
     ]
     wide = max(map(columns, cells)) + 2
-    rows = -(-len(cells) // max(1, width // wide))
-    for row in range(rows):
-        yield [("", "".join(cell + " " * (wide - columns(cell)) for cell in cells[row::rows]).rstrip())]
+    per_row = max(1, width // wide)
+    for first in range(0, len(cells), per_row):
+        row = cells[first : first + per_row]
+        yield [("", "".join(cell + " " * (wide - columns(cell)) for cell in row).rstrip())]
 
 
 def _rows(tokens: list[tuple[int, Token]], width: int) -> Iterator[list[tuple[int, Token]]]:
@@ -104,21 +105,14 @@ def _rows(tokens: list[tuple[int, Token]], width: int) -> Iterator[list[tuple[in
     row: list[tuple[int, Token]] = []
     taken = 0
     for word in _words(tokens):
-        size = sum(_size(token) for _, token in word)
-        if row and taken + size >= width:
-            yield row
-            row, taken = [], 0
-        for number, token in word:
-            if row and taken + _size(token) >= width:
+        for place, (number, token) in enumerate(word):
+            needed = _size(token) if place else sum(_size(each) for _, each in word)
+            if row and (taken + needed >= width or row[-1][1].text.endswith("\n")):
                 yield row
                 row, taken = [], 0
             row.append((number, token))
             taken += _size(token)
-        if word[-1][1].text.endswith("\n"):
-            yield row
-            row, taken = [], 0
-    if row:
-        yield row
+    yield row
 
 
 def _words(tokens: list[tuple[int, Token]]) -> Iterator[list[tuple[int, Token]]]:

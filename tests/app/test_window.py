@@ -21,7 +21,7 @@ LONGEST = 15  # seconds
 class Window:
     """A terminal of 80 by 24 with the program in it."""
 
-    def __init__(self, path: Path, home: Path, **environment: str) -> None:
+    def __init__(self, path: Path, home: Path, *options: str, **environment: str) -> None:
         environment = {
             "PATH": "", "LANG": "ru_RU.UTF-8", "TERM": "xterm-256color", places.VARIABLE: str(home),
             "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", **environment,
@@ -30,8 +30,8 @@ class Window:
         self._screen = pyte.HistoryScreen(80, 24)
         self._stream = pyte.ByteStream(self._screen)
         self.child = pexpect.spawn(
-            sys.executable, ["-m", "chat_app", str(path)], env=environment, cwd=str(minds.ROOT), dimensions=(24, 80),
-            timeout=LONGEST,
+            sys.executable, ["-m", "chat_app", str(path), *options], env=environment, cwd=str(minds.ROOT),
+            dimensions=(24, 80), timeout=LONGEST,
         )  # fmt: skip
         self.child.delaybeforesend = None
         self.child.delayafterclose = self.child.delayafterterminate = 0
@@ -83,8 +83,8 @@ Open = Callable[..., Window]
 def window(home: Path) -> Iterator[Open]:
     opened: list[Window] = []
 
-    def open_window(path: Path, **environment: str) -> Window:
-        opened.append(Window(path, home, **environment))
+    def open_window(path: Path, *options: str, **environment: str) -> Window:
+        opened.append(Window(path, home, *options, **environment))
         return opened[-1]
 
     yield open_window
@@ -165,11 +165,79 @@ def test_a_terminal_without_colour_gets_none(window: Open, chatting: Path, envir
     it.wait("›", 2)
     assert minds.ANSWER_TEXT in it.text
     assert it.leave("/quit\r") == 0
-    colours = [code for code in it.raw.split(b"\x1b[")[1:] if code.split(b"m")[0].replace(b";", b"").isdigit()]
-    painted = [code for code in colours if any(30 <= int(n or 0) <= 107 for n in code.split(b"m")[0].split(b";"))]
-    assert painted == []
+    assert painted(it.raw) == []
     if environment.get("TERM") == "dumb":
         assert b"\x1b" not in it.raw
+
+
+def painted(raw: bytes) -> list[bytes]:
+    """The codes that set a colour."""
+    codes = [code.split(b"m")[0] for code in raw.split(b"\x1b[")[1:]]
+    numbers = [code for code in codes if code.replace(b";", b"").isdigit()]
+    return [code for code in numbers if any(30 <= int(number or 0) <= 107 for number in code.split(b";"))]
+
+
+def test_an_answer_is_looked_into_in_colours_and_taken_another_way(window: Open, chatting: Path, home: Path) -> None:
+    it = window(chatting)
+    it.wait("›")
+    it.type("Дом\r")
+    it.wait("›", 2)
+    before = len(painted(it.raw))
+    it.type("/look\r")
+    it.wait("■ ≥ 50 %")
+    it.wait("›", 3)
+    lines = it.text.splitlines()
+    row = next(i for i, line in enumerate(lines) if "■" in line) - 2
+    assert lines[row] == minds.ANSWER_TEXT
+    assert b"0;32" in painted(it.raw)[before:]  # green: it was sure
+    it.type("/fork 3 2\r")
+    it.wait("›", 4)
+    assert '"undo":"answer"' in next((home / "conversations").glob("*")).read_text()
+    assert it.leave() == 0
+
+
+def test_without_colour_an_answer_is_looked_into_all_the_same(window: Open, chatting: Path) -> None:
+    it = window(chatting, NO_COLOR="1")
+    it.wait("›")
+    it.type("Дом\r")
+    it.wait("›", 2)
+    it.type("/look\r")
+    it.wait("1 Привет 100 %")
+    it.wait("›", 3)
+    assert it.leave() == 0
+    assert painted(it.raw) == []
+
+
+def test_interrupting_a_survey_shows_what_there_is(window: Open, folder: Path) -> None:
+    path = minds.scripted_mind(folder / "brook.mind", ["▁вода", "▁река"], chats=False, max_tokens=20)
+    it = window(path)
+    it.wait("›")
+    it.type("/attract 500 Дом\r")
+    it.wait("  3/500  вода река")
+    it.type("\x03")
+    it.wait(language.BEGINNINGS("ru"))
+    it.wait("100 %")
+    it.wait("›", 2)
+    assert it.leave() == 0
+
+
+def test_a_screen_reader_hears_who_speaks_in_whole_lines_and_no_codes(window: Open, folder: Path, home: Path) -> None:
+    path = minds.scripted_mind(folder / "verse.mind", ["▁вода", "<0x0A>", "▁река"])
+    it = window(path, "--plain")
+    it.wait(language.YOU("ru").strip())
+    it.type("Дом\r")
+    it.wait(language.YOU("ru").strip(), 2)
+    said = it.text.splitlines()
+    answers = said.index(language.ANSWERS("ru"))
+    assert said[answers - 1] == "Ты: Дом"
+    assert said[answers + 1 : answers + 3] == ["вода", " река"]
+    it.type("/look 1\r")
+    it.wait("1. вода: 100 %, стоит здесь")
+    it.type("\x03")
+    it.wait(language.LEAVE("ru"))
+    assert it.leave("/quit\r") == 0
+    assert b"\x1b" not in it.raw
+    assert b"\r" not in it.raw.replace(b"\r\n", b"")
 
 
 def test_a_window_that_would_vanish_waits_after_a_fatal_error(window: Open, tmp_path: Path, home: Path) -> None:
