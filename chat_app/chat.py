@@ -5,6 +5,7 @@ A mind with a chat template answers; one without continues what it is given.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,10 +16,17 @@ from chat_app import conversation as conversations
 from chat_app.attraction import Continuation
 from chat_app.conversation import Conversation
 from chat_app.engine import Cancel, Engine, Stats
-from chat_app.errors import MessageTooLong, NoSuchAlternative, NoSuchToken, NothingToLookAt, NothingToRetry
+from chat_app.errors import (
+    MessageTooLong,
+    NoSuchAlternative,
+    NoSuchToken,
+    NoSuchVoice,
+    NothingToLookAt,
+    NothingToRetry,
+)
 from chat_app.look import Token
 from chat_app.mind import Mind
-from chat_app.sampler import LARGEST_SEED
+from chat_app.sampler import LARGEST_SEED, Sampling
 from chat_app.template import Message, render
 from chat_app.text import encodable
 from chat_app.tokenizer import Detokenizer
@@ -47,9 +55,12 @@ class Chat:
 
     def __init__(self, mind: Mind, engine: Engine | None, folder: Path) -> None:
         self.mind, self.folder = mind, folder
-        self._engine = engine
+        self.mode = ""
+        """Which voice of the mind speaks: "" is its own, else a variant's name."""
+        self._engines = {} if engine is None else {"": engine}  # of each voice that has spoken
         self.beside: Beside | None = None
         self.sampling = mind.manners.sampling
+        self._samplings: dict[str, Sampling] = {}  # of the voices that do not speak now
         self.conversation = Conversation(folder, mind.sha256)
         self.last: Answer | None = None
         self._dropped = 0  # turns that no longer fit into the context
@@ -62,17 +73,52 @@ class Chat:
 
     @property
     def engine(self) -> Engine:
-        """The mind's engine; loaded anew after another mind could not take its place. MindError where that fails."""
-        if self._engine is None:
-            self._engine = Engine.with_mind(self.mind)
+        """The engine of the voice that speaks, loaded when it is first needed, and again after another mind could not
+        take its place. MindError where that fails.
+        """
+        if "" not in self._engines and not self.mode:
+            self._engines[""] = Engine.with_mind(self.mind)
             if self.beside is not None:
                 self.beside.adopt(self)
-        return self._engine
+        if self.mode not in self._engines:
+            self._engines[self.mode] = self.as_voice("").engine.variant(self.mind, self.mode)
+        return self._engines[self.mode]
 
     @engine.setter
     def engine(self, engine: Engine) -> None:
         """Answer with this one from now on, whose cache may hold anything."""
-        self._engine = engine
+        self._engines[self.mode] = engine
+
+    def as_voice(self, mode: str) -> Chat:
+        """The same conversation, spoken in with another voice of the mind. NoSuchVoice: it has none called so."""
+        if mode and mode not in self.mind.variants:
+            raise NoSuchVoice(name=mode, known=", ".join(self.mind.variants) or "-")
+        other = copy.copy(self)
+        other.mode = mode
+        own = self.mind.variants[mode].sampling if mode else self.mind.manners.sampling
+        other.sampling = self.sampling if mode == self.mode else self._samplings.get(mode, own)
+        return other
+
+    def set_mode(self, mode: str) -> None:
+        """Answer with another voice of the mind from now on. NoSuchVoice, or MindError where it cannot be loaded."""
+        other = self.as_voice(mode)
+        _ = other.engine
+        self._samplings[self.mode] = self.sampling
+        self.mode, self.sampling = mode, other.sampling
+
+    def aside(self, mode: str) -> Answer:
+        """What another voice says to the last line; the conversation goes on without it, and the file keeps it apart.
+
+        NothingToRetry where nothing was said yet, NoSuchVoice, MindError.
+        """
+        turns = self.conversation.turns
+        while turns and turns[-1].role == "assistant":
+            turns.pop()
+        if not turns:
+            raise NothingToRetry
+        other = self.as_voice(mode)
+        ids, remember, _ = other._prompt(turns)
+        return Answer(other, ids, remember, aside=True)
 
     @property
     def system(self) -> str:
@@ -207,9 +253,10 @@ class Chat:
         self.conversation.rescue()
         if self.beside is not None:
             self.beside.let_go()
-        self._engine = None  # first, or both minds' weights would stand in memory
-        self._engine = Engine.with_mind(mind)
-        self.mind, self.sampling = mind, mind.manners.sampling
+        self.mode = ""
+        self._engines.clear()  # first, or both minds' weights would stand in memory
+        self._engines[""] = Engine.with_mind(mind)
+        self.mind, self.sampling, self._samplings = mind, mind.manners.sampling, {}
         self._begin(Conversation(self.folder, mind.sha256))
         if self.beside is not None:
             self.beside.adopt(self)
@@ -272,9 +319,11 @@ class Answer:
     """
 
     def __init__(
-        self, chat: Chat, ids: list[int], remember: int, *, forgot: bool = False, begun: Sequence[int] = ()
-    ) -> None:
+        self, chat: Chat, ids: list[int], remember: int, *, forgot: bool = False, begun: Sequence[int] = (),
+        aside: bool = False,
+    ) -> None:  # fmt: skip
         self._chat, self._prompt, self._remember, self._begun = chat, ids, remember, begun
+        self._aside = aside
         self._cancel = Cancel()
         self.forgot = forgot  # the oldest turns fell out of the context for the first time
         self.ids: list[int] = []
@@ -307,7 +356,11 @@ class Answer:
                     yield piece
         finally:
             del self.ids[len(self.ids) - detokenizer.owed :]  # half a letter would spoil what is written after it
-            chat.conversation.add(Message("assistant", self.text, self.ids), finish=self.stats.finish)
+            message, voice = Message("assistant", self.text, self.ids), {"mode": chat.mode} if chat.mode else {}
+            if self._aside:
+                chat.conversation.note(message, finish=self.stats.finish, **voice)
+            else:
+                chat.conversation.add(message, finish=self.stats.finish, **voice)
 
     def _written(self) -> Iterator[int]:
         """The ids that it begins with, then those that the mind adds."""

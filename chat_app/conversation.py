@@ -65,6 +65,10 @@ class Conversation:
             row["ids"] = message.ids
         self._write(row | details)
 
+    def note(self, message: Message, **details: Any) -> None:
+        """Keep in the file what was said beside the conversation, as by another voice."""
+        self._write({"aside": message.role, "content": message.content, "ids": message.ids} | details)
+
     def undo(self, *, answer_only: bool = False) -> None:
         """Take back the last answer, and the line it answers too. NothingToRetry where there is none."""
         self._undo(answer_only)

@@ -108,6 +108,12 @@ class NothingToRetry(BoxError):
     ru = "Пока нет ответа, к которому можно вернуться."
 
 
+class NoSuchVoice(BoxError):
+    en = "This mind has no voice called {name}. It has: {known}."
+    ru = "У этого разума нет голоса {name}. Есть: {known}."
+    exit_code = 2
+
+
 class NothingToRate(BoxError):
     en = "There is no answer to rate yet."
     ru = "Пока нет ответа, который можно оценить."

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import minds
 import orjson
 import pytest
 
-from chat_app import selftest
+from chat_app import conversation, selftest
+from chat_app.chat import Answer, Chat
 from chat_app.engine import Engine, Stats
-from chat_app.errors import MindDamaged, MindMisfit, SelftestFailed
+from chat_app.errors import MindDamaged, MindMisfit, NoSuchVoice, NothingToRetry, SelftestFailed
 from chat_app.mind import Mind, open_mind, verify
 from chat_app.sampler import Sampling
 from chat_app.weights import Weights
@@ -144,3 +146,66 @@ def test_verification_reads_the_voices_too(tmp_path) -> None:
 def test_a_voice_that_differs_in_nothing_is_not_written(tmp_path) -> None:
     with pytest.raises(ExportError, match="has the mind's own weights"):
         voiced(tmp_path / "two.mind", seed=0)
+
+
+@pytest.fixture
+def chat(tmp_path: Path) -> Chat:
+    chat = Chat.with_mind(voiced(tmp_path / "two.mind", changed=None), tmp_path / "talks")
+    chat.sampling = replace(chat.sampling, temperature=0, max_tokens=6)
+    return chat
+
+
+def spoken(answer: Answer) -> str:
+    return "".join(answer)
+
+
+def test_the_voice_can_be_changed_in_the_middle_of_a_talk(chat) -> None:
+    first = spoken(chat.say("привет"))
+    chat.set_mode("artistic")
+    assert chat.sampling.temperature == 1.3
+    chat.sampling = replace(chat.sampling, temperature=0, max_tokens=6)
+    other = spoken(chat.retry())
+    assert other != first
+    chat.set_mode("")
+    assert chat.sampling.temperature == 0
+    assert spoken(chat.retry()) == first
+    chat.set_mode("artistic")
+    assert chat.sampling.temperature == 0
+    assert spoken(chat.retry()) == other
+
+
+def test_both_voices_answer_the_same_line(chat) -> None:
+    chat.sampling = replace(chat.sampling, seed=1)
+    first = spoken(chat.say("привет"))
+    aside = chat.aside("artistic")
+    other = spoken(aside)
+    assert other
+    assert [m.content for m in chat.conversation.turns] == ["привет", first]
+    rows = [orjson.loads(line) for line in chat.conversation.path.read_bytes().splitlines()]
+    assert rows[-1]["aside"] == "assistant"
+    assert (rows[-1]["mode"], rows[-1]["content"]) == ("artistic", other)
+    again = conversation.load(chat.conversation.path, chat.mind.sha256)
+    assert [m.content for m in again.turns] == ["привет", first]
+    assert spoken(chat.aside("")) == first
+
+
+def test_a_voice_that_is_not_there_is_named_with_those_that_are(chat) -> None:
+    with pytest.raises(NoSuchVoice, match=r"no voice called поэт\. It has: artistic"):
+        chat.set_mode("поэт")
+    assert chat.mode == ""
+
+
+def test_there_is_nothing_to_say_beside_where_nothing_was_said(chat) -> None:
+    with pytest.raises(NothingToRetry):
+        chat.aside("artistic")
+
+
+def test_another_mind_begins_with_its_own_voice(chat, tmp_path) -> None:
+    chat.set_mode("artistic")
+    other = open_mind(minds.random_mind(tmp_path / "other.mind", chats=True, seed=9))
+    chat.switch(other)
+    assert (chat.mode, chat.sampling) == ("", other.manners.sampling)
+    chat.sampling = replace(chat.sampling, max_tokens=4)
+    assert isinstance(spoken(chat.say("привет")), str)
+    with pytest.raises(NoSuchVoice):
+        chat.set_mode("artistic")
