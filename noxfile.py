@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 
 import nox
@@ -75,6 +77,26 @@ def smoke(session: nox.Session) -> None:
     session.install(*group("test-app"), "-e", ".")
     session.run("pytest", "tests/box")  # without posargs, which choose a packer or a mind for `box`
     session.run("python", "build/contents.py")
+
+
+@nox.session(default=False)
+def page(session: nox.Session) -> None:
+    """The page in a real Chromium, which is installed where it is missing: on Debian, as root."""
+    _with_chromium(session)
+    session.run("pytest", "tests/page", *session.posargs)
+
+
+@nox.session(default=False)
+def screenshots(session: nox.Session) -> None:
+    """Take the README's pictures of the page anew, into assets/screenshots."""
+    _with_chromium(session)
+    session.run("python", "-m", "page.screenshots", env={"PYTHONPATH": "tests"})
+
+
+def _with_chromium(session: nox.Session) -> None:
+    session.install(*group("test-page"), "-e", ".")
+    if not any(map(shutil.which, ("chromium", "chromium-browser"))) and "CHROMIUM" not in os.environ:
+        session.run("apt-get", "install", "-y", "--no-install-recommends", "chromium", external=True)
 
 
 @nox.session(default=False)

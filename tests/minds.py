@@ -147,26 +147,28 @@ def manners(pieces: Pieces, *, chats: bool, **sampling: Any) -> dict[str, Any]:
 
 
 def write(
-    path: Path, pieces: Pieces, tensors: dict[str, np.ndarray], config: Config, *, chats: bool = False, **sampling: Any
-) -> Path:
+    path: Path, pieces: Pieces, tensors: dict[str, np.ndarray], config: Config, *, chats: bool = False,
+    card: dict[str, Any] | None = None, **sampling: Any,
+) -> Path:  # fmt: skip
     """A whole mind, with one golden answer."""
     prompt = [len(pieces.pieces) - 1 - i for i in range(3)]
     mind_file.write(
         path, config, tensors, pieces,
         chat=manners(pieces, chats=chats, **sampling),
-        card={"title": "Проба", "licence": "CC0-1.0", "figures": {"bits": 2.5}},
+        card={"title": "Проба", "licence": "CC0-1.0", "figures": {"bits": 2.5}} | (card or {}),
         golden=[golden(config, tensors, prompt)],
     )  # fmt: skip
     return path
 
 
 def random_mind(
-    path: Path, pieces: Pieces | None = None, *, chats: bool = False, seed: int = 0, **changes: Any
-) -> Path:
+    path: Path, pieces: Pieces | None = None, *, chats: bool = False, seed: int = 0,
+    card: dict[str, Any] | None = None, **changes: Any,
+) -> Path:  # fmt: skip
     """A mind that babbles."""
     pieces = pieces or char_pieces(marks=chats)
     shape = config(len(pieces.pieces), **changes)
-    return write(path, pieces, arrays(shape, seed), shape, chats=chats, max_tokens=20)
+    return write(path, pieces, arrays(shape, seed), shape, chats=chats, card=card, max_tokens=20)
 
 
 def scripted_mind(
