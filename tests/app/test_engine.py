@@ -219,6 +219,14 @@ def test_weights_from_a_file_are_those_that_were_written(
         assert np.array_equal(loaded.tensors[name], tensor.astype(np.float32)), name
 
 
+def test_loading_tells_which_share_is_read(babbling: Path) -> None:
+    told: list[float] = []
+    Engine.with_mind(open_mind(babbling), told.append)
+    assert told
+    assert max(told) == 1
+    assert min(told) > 0
+
+
 def test_a_mind_cut_after_it_was_opened_is_refused(tmp_path: Path) -> None:
     path = minds.random_mind(tmp_path / "a.mind")
     mind = open_mind(path)
