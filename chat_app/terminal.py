@@ -1,4 +1,4 @@
-"""The terminal's face: greeting while the mind wakes, line editing, streaming, Ctrl-C for the answer only."""
+"""The terminal's face: greeting while the mind wakes, a line from the person, an answer, Ctrl-C for the answer only."""
 
 from __future__ import annotations
 

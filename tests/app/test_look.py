@@ -84,6 +84,19 @@ def test_looking_changes_neither_conversation_nor_the_next_answer(babbling: Path
     assert curious.conversation.path.read_bytes().count(b"\n") == 5
 
 
+def test_an_answer_after_turns_that_fell_out_of_the_context_is_read_again_without_them(
+    folder: Path, home: Path
+) -> None:
+    path = minds.random_mind(folder / "forgetful.mind", chats=True, block_size=128)
+    chat = awake(path, home, max_tokens=20, seed=1)
+    for line in ("Дом стоял у реки", "Старик выходил на крыльцо", "вода уходит", "а река остаётся", "день и ночь"):
+        written, text = traced(chat, line)
+        found = chat.look()
+        assert "".join(token.text for token in found) == text
+        assert_alike(found, written)
+    assert chat._dropped
+
+
 def test_a_loaded_answer_can_be_looked_into_even_one_written_by_hand(chat: Chat) -> None:
     "".join(chat.say("Как дела?"))
     found, path = chat.look(), chat.conversation.path
