@@ -18,6 +18,8 @@ from chat_app.web.server import Web
 
 _FORGOTTEN: Final = 3600.0  # seconds without a request, after which a program that no terminal shows is not needed
 _POLL: Final = 0.5  # seconds
+_BLACK_ON_WHITE: Final = "\x1b[30;107m"
+_AS_BEFORE: Final = "\x1b[0m"
 
 
 def run(chat: Chat, lang: str, *, port: int = 0, lan: bool = False, key: str | None = None, seen: bool = True) -> int:
@@ -82,11 +84,13 @@ def _own_libraries_hidden() -> Iterator[None]:
 
 
 def qr(text: str) -> str:
-    """`text` as a QR code in half blocks, dark on light whatever the colours of the terminal."""
+    """`text` as a QR code in half blocks: black on white, or on Windows light on dark."""
     rows = [[bool(cell) for cell in row] for row in segno.make(text, error="l", micro=False).matrix_iter(border=2)]
     rows += [[False] * len(rows[0])] * (len(rows) % 2)
-    blocks = {(True, True): " ", (True, False): "▄", (False, True): "▀", (False, False): "█"}  # light is drawn
-    return "\n".join("".join(blocks[pair] for pair in zip(*rows[i : i + 2])) for i in range(0, len(rows), 2))
+    light = sys.platform == "win32"  # what is drawn
+    blocks = {(light, light): " ", (light, not light): "▄", (not light, light): "▀", (not light, not light): "█"}
+    lines = ["".join(blocks[pair] for pair in zip(*rows[i : i + 2])) for i in range(0, len(rows), 2)]
+    return "\n".join(lines if light else [f"{_BLACK_ON_WHITE}{line}{_AS_BEFORE}" for line in lines])
 
 
 def _tell(lines: list[str]) -> None:

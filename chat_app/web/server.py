@@ -89,7 +89,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
     def __init__(self, app: Guard, listener: socket.socket, lang: str) -> None:
         self.lang = lang
         settings = Adjustments(
-            sockets=[listener], ident="", threads=0, connection_limit=2 * _CONNECTIONS, asyncore_use_poll=True,
+            sockets=[listener], ident="", threads=0, connection_limit=2 * _CONNECTIONS,
             channel_timeout=_SILENCE, cleanup_interval=5, channel_request_lookahead=1,  # or it sees nobody leave
             max_request_header_size=_LARGEST_HEAD, max_request_body_size=LARGEST_BODY,
             inbuf_overflow=2 * LARGEST_BODY,  # what people say touches no disk on its way
@@ -98,6 +98,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
         threads = ThreadedTaskDispatcher()
         threads.set_thread_count(AT_ONCE + IN_LINE + _QUICK)
         address = (listener.family, listener.type, listener.proto, listener.getsockname())
+        self._over, self._ending = False, threading.Lock()
         super().__init__(app, {}, True, listener, threads, settings, address, bind_socket=False)
 
     def set_reuse_addr(self) -> None:
@@ -118,9 +119,19 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
             if channel.request is not None and not channel.requests and now - channel.begun > _SLOW:
                 channel.will_close = True
 
-    def stop(self) -> None:
-        """Close everything; the loop, which must call this itself, ends thereby."""
-        wasyncore.close_all(self._map)
+    def run(self) -> None:
+        """The loop, until `end` is called, and then close everything."""
+        while not self._over:
+            wasyncore.loop(timeout=self.adj.asyncore_loop_timeout, use_poll=True, map=self._map, count=1)
+        with self._ending:  # or the trigger would be closed while it is pulled
+            wasyncore.close_all(self._map)
+
+    def end(self) -> None:
+        """Finish what is being answered, and make the loop end."""
+        self.task_dispatcher.shutdown()
+        with self._ending:
+            self._over = True
+            self.trigger.pull_trigger()
 
 
 class App(Bottle):  # type: ignore[misc]
@@ -183,10 +194,11 @@ class Web:
 
     def stop(self) -> None:
         """End every answer and close the address. What was said is in its files."""
-        self.talks.let_go()
-        self._server.trigger.pull_trigger(self._server.stop)
+        if self.wait(0):
+            return
+        self.talks.close()
+        self._server.end()
         self._loop.join()
-        self._server.task_dispatcher.shutdown()
 
 
 def _listener(host: str, port: int) -> socket.socket:

@@ -74,11 +74,19 @@ class Talks:
         self.seats = Seats(chat.engine.sibling() if self._terminal else chat.engine)
 
     def let_go(self) -> None:
-        """End every answer and forget the weights of the mind."""
+        """End every answer and forget the weights of the mind. ConversationUnwritable where anything would be lost."""
+        with self._lock:
+            for talk in self._open.values():
+                talk.chat.conversation.rescue()
+        self.close()
+
+    def close(self) -> None:
+        """End every answer, and keep all that was said as well as that is possible."""
         self.seats.close()
         with self._lock:
             while self._open:
-                self._open.popitem()[1].chat.conversation.rescue()
+                with suppress(ConversationUnwritable):
+                    self._open.popitem()[1].chat.conversation.rescue()
 
     def switch(self, name: str) -> None:
         """Talk with another mind of the same folder from now on; answers that are being written end here.
