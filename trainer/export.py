@@ -45,14 +45,39 @@ def export(recipe: Recipe, folder: Path, pieces: Pieces, path: Path, stage: str 
     chat = stage != pretrain.STAGE
     writer = Writer(tokenizer, chat, recipe.dialogues.system if chat and recipe.dialogues else "")
     prompts = [writer.prompt_ids(prompt) for prompt in recipe.export.golden_prompts]
+    voices, about = _variants(recipe, folder, config, halves, prompts)
+    card = _card(recipe, settings, _held_out(folder, config, chat=chat), model, grown.state, _younger(folder, stage))
     return mind_file.write(
         path, config, halves, pieces,
-        chat=_chat(recipe, tokenizer) if chat else _continue(recipe),
-        card=_card(
-            recipe, settings, _held_out(folder, config, chat=chat), model, grown.state, _younger(folder, stage)
-        ),
-        golden=[golden_answer(model, prompt, recipe.export) for prompt in prompts],
+        chat=_chat(recipe, tokenizer) if chat else _continue(recipe), card=card | about,
+        golden=[golden_answer(model, prompt, recipe.export) for prompt in prompts], variants=voices,
     )  # fmt: skip
+
+
+def _variants(
+    recipe: Recipe, folder: Path, config: Config, halves: dict[str, np.ndarray], prompts: list[list[int]]
+) -> tuple[dict[str, mind_file.Variant], dict[str, Any]]:
+    """(the other voices, what the card says of them). ExportError where they make the mind too large."""
+    voices, shares = {}, {}
+    for name, settings in recipe.export.variants.items():
+        grown = checkpoint.load(folder / settings.recipe / checkpoint.BEST)
+        if grown.config != config.to_dict():
+            raise ExportError(f"The variant {name} has another config than the mind: both must be of one family.")
+        theirs = mind_file.rounded(config, {n: tensor.float().numpy() for n, tensor in grown.model.items()})
+        model = as_shipped(config, theirs)
+        about = {
+            "title": settings.title, "description": settings.description, "sampling": _sampling(settings),
+            "answers": [golden_answer(model, prompt, recipe.export) for prompt in prompts],
+        }  # fmt: skip
+        voices[name] = mind_file.Variant(theirs, about)
+        own = sum(theirs[n].nbytes for n in mind_file.differing(halves, theirs))
+        shares[name] = round(own / sum(half.nbytes for half in halves.values()), 4)
+    if sum(shares.values()) > recipe.export.variants_at_most:
+        raise ExportError(
+            f"The variants make the mind larger by {sum(shares.values()):.0%}, above export.variants_at_most "
+            f"({recipe.export.variants_at_most:.0%}): train them with kto.lora_targets that touch fewer matrices."
+        )
+    return voices, {"variants": shares} if shares else {}
 
 
 def as_shipped(config: Config, halves: dict[str, np.ndarray]) -> Transformer:
@@ -84,16 +109,19 @@ def golden_answer(model: Transformer, prompt: list[int], settings: Export) -> di
 
 def _continue(recipe: Recipe) -> dict[str, Any]:
     """The manners of a mind that goes on from a text."""
-    chosen = Manner.model_fields.keys()
-    sampling = {name: value for name, value in recipe.export.sampling().to_dict().items() if name in chosen}
     return {
         "template": "",
         "system": "",
         "stop_ids": [],
-        "sampling": dict(sorted(sampling.items())),
+        "sampling": _sampling(recipe.export),
         "greeting": recipe.export.greeting,
         "language": recipe.mind.language,
     }
+
+
+def _sampling(settings: Manner) -> dict[str, Any]:
+    names = Manner.model_fields.keys()
+    return {name: value for name, value in sorted(settings.sampling().to_dict().items()) if name in names}
 
 
 def _chat(recipe: Recipe, tokenizer: Tokenizer) -> dict[str, Any]:

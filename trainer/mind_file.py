@@ -50,11 +50,10 @@ def write(
     own = dict(halves)
     for name, variant in variants.items():
         theirs = rounded(config, variant.tensors)
-        differing = [tensor for tensor, half in theirs.items() if half.tobytes() != halves[tensor].tobytes()]
-        if not differing:
+        if not (names := differing(halves, theirs)):
             raise ExportError(f"The variant {name} has the mind's own weights: it would say nothing else.")
-        own |= {f"variants.{name}.{tensor}": theirs[tensor] for tensor in differing}
-        voices[name] = variant.about | {"tensors": differing}
+        own |= {f"variants.{name}.{tensor}": theirs[tensor] for tensor in names}
+        voices[name] = variant.about | {"tensors": names}
     metadata = {
         "format": WITH_VARIANTS if voices else FORMAT,
         "config": _json(config.to_dict()),
@@ -72,6 +71,11 @@ def write(
     with replacing(path) as file:
         file.write(data[:place] + digest.encode() + data[place + HASH_DIGITS :])
     return digest
+
+
+def differing(halves: Mapping[str, np.ndarray], theirs: Mapping[str, np.ndarray]) -> list[str]:
+    """The names of the tensors that differ in any bit."""
+    return [name for name, half in theirs.items() if half.tobytes() != halves[name].tobytes()]
 
 
 def rounded(config: Config, tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -306,8 +306,22 @@ class Kto(Training):
         return self
 
 
+class Variant(Manner):
+    """Another voice in the same mind."""
+
+    recipe: str
+    """The recipe of the same family whose kto stage made it."""
+    title: str
+    description: str = ""
+
+
 class Export(Manner):
     """What the mind takes along besides its weights."""
+
+    variants: dict[str, Variant] = {}
+    """Other voices, by the names that /mode takes."""
+    variants_at_most: float = Field(default=0.3, gt=0)
+    """All of them together may make the mind larger by this share."""
 
     golden_prompts: tuple[str, ...]
     golden_tokens: PositiveInt = 32

@@ -14,18 +14,20 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chat_app import selftest
 from chat_app.mind import open_mind
 from chat_app.template import Message
+from chat_app.weights import Weights
 from tests.train.test_sft import SECTIONS, chatty, folder, ready, recipe  # noqa: F401 - fixtures
-from trainer import checkpoint, kto, sft, vocabulary
+from trainer import checkpoint, export, kto, sft, vocabulary
 from trainer import recipe as recipes
 from trainer.__main__ import main
-from trainer.errors import CorpusError, RecipeError, StageError
+from trainer.errors import CorpusError, ExportError, RecipeError, StageError
 from trainer.kto import kto_losses, sequence_log_probabilities, z_ref
 from trainer.pairs import rated
 from trainer.pairs.batches import RatedBatches, Row
 from trainer.pairs.rated import Rated
-from trainer.sections import Kto
+from trainer.sections import Kto, Variant
 
 
 @pytest.fixture(scope="module")
@@ -354,3 +356,27 @@ def test_a_recipe_that_extends_itself_is_refused(tmp_path) -> None:
     (tmp_path / "two.toml").write_text('extends = "one"', "utf-8")
     with pytest.raises(RecipeError, match="extends itself"):
         recipes.load(tmp_path / "one.toml")
+
+
+def test_two_voices_go_into_one_mind(grown, healing) -> None:
+    for name, targets in (("sober", ("attn.c_q",)), ("strange", ("attn.c_proj",))):
+        chosen = healing(lora_rank=2, lora_targets=targets, max_iters=6).model_copy(
+            update={"name": name, "extends": "tiny-chat"}
+        )
+        for _ in prepare(grown, chosen).go():
+            pass
+    voice = Variant(recipe="strange", title="Странный", temperature=1.1, max_tokens=9)
+    sober = healing().model_copy(update={"name": "sober", "extends": "tiny-chat"})
+    both = sober.model_copy(update={"export": sober.export.model_copy(update={"variants": {"artistic": voice}})})
+    export.export(both, grown, vocabulary.load(grown), grown / "two.mind")
+    mind = open_mind(grown / "two.mind")
+    found = mind.variants["artistic"]
+    assert set(found.tensors) == {"h.0.attn.c_q.weight", "h.0.attn.c_proj.weight"}
+    assert (found.title, found.sampling.temperature, found.sampling.max_tokens) == ("Странный", 1.1, 9)
+    own = checkpoint.load(grown / "strange" / "best").model["h.0.attn.c_proj.weight"].half().numpy()
+    assert mind.tensor("h.0.attn.c_proj.weight", "artistic").tobytes() == own.tobytes()
+    assert 0 < mind.card["variants"]["artistic"] < 0.3
+    assert selftest.run(mind, Weights.from_mind(mind)) < 1e-3
+    small = both.export.model_copy(update={"variants_at_most": 0.01})
+    with pytest.raises(ExportError, match=r"larger by \d+%, above export.variants_at_most \(1%\)"):
+        export.export(both.model_copy(update={"export": small}), grown, vocabulary.load(grown), grown / "three.mind")
