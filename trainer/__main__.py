@@ -38,6 +38,7 @@ Out = Annotated[Path | None, typer.Option("--out", help="The work folder; out/RE
 To = Annotated[Path | None, typer.Option("--to", help="Where the mind goes; OUT/RECIPE.mind by default.")]
 Folder = Annotated[Path | None, typer.Option("--to", help="The folder to write into; OUT by default.")]
 MindFile = Annotated[Path, typer.Argument(metavar="MIND", help="A .mind file or a box that answers.")]
+Other = Annotated[Path, typer.Argument(metavar="OTHER", help="Another .mind file or box, to compare with.")]
 Json = Annotated[Path | None, typer.Option("--out", help="Write the figures and the talk into this .json file.")]
 Page = Annotated[Path | None, typer.Option("--page", help="Write a page for people into this .html file.")]
 Against = Annotated[list[Path], typer.Option("--against", help="Text that was learned too; may be given again.")]
@@ -300,6 +301,18 @@ def evaluate(
         if path:
             write(opened, cards[0], path, quick=quick or search)
             rich.print(f"evaluate: {escape(str(path))}")
+
+
+@app.command()
+def compare(mind: MindFile, other: Other, to: Folder = None, seed: Seed = 0) -> None:
+    """Two minds answer the same 100 questions, side by side and shuffled, for a person to judge blindly."""
+    from trainer.evaluate import blind
+
+    columns = (TextColumn("compare"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns) as progress:
+        bar = progress.add_task("", total=2 * blind.QUESTIONS)
+        sheet, key = blind.make(mind, other, to or Path(), seed, partial(progress.advance, bar))
+    rich.print(f"compare: judge {escape(str(sheet))}, then look into {escape(str(key))}")
 
 
 @app.command()

@@ -242,6 +242,12 @@ def test_variety_copies_and_letters_are_shares() -> None:
     assert measures.cyrillic(["12"]) == 1
 
 
+def test_an_answer_is_canned_when_other_questions_get_it_too() -> None:
+    answers = ["Расскажи мне об этом ещё!", "расскажи мне об этом еще", "Да.", "Да.", "Париж стоит на Сене."]
+    assert measures.canned(answers) == 2 / 5
+    assert measures.canned([]) == 0
+
+
 # --- the card ------------------------------------------------------------------------------------------------------
 
 
@@ -330,6 +336,25 @@ def test_the_command_writes_figures_and_a_page(tmp_path, monkeypatch, short) -> 
     page = to["--page"].read_text("utf-8")
     assert minds.ANSWER_TEXT in page
     assert "http" not in page
+
+
+def test_two_minds_are_compared_blindly_and_the_key_tells_who_was_who(tmp_path, monkeypatch, short) -> None:
+    monkeypatch.setattr(exam, "prepare", lambda: short)
+    said = {}
+    for name, words in (("one", ["▁Привет", "!"]), ("two", ["▁Пока", "!"])):
+        path = minds.scripted_mind(tmp_path / f"{name}.mind", words, block_size=512)
+        said[str(path)] = "".join(words).replace("▁", " ").strip()
+    result = CliRunner().invoke(app, ["compare", *said, "--to", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    parts = (tmp_path / "compare.md").read_text("utf-8").split("\n## ")[1:]
+    sides = orjson.loads((tmp_path / "compare.key.json").read_bytes())
+    assert len(parts) == len(sides) > 4
+    for part, side in zip(parts, sides, strict=True):
+        for letter, path in side.items():
+            assert f"**{letter}**\n\n> {said[path]}\n" in part
+        assert set(side.values()) == set(said)
+    assert {side["А"] for side in sides} == set(said)
+    assert not any(path in (tmp_path / "compare.md").read_text("utf-8") for path in said)
 
 
 def test_what_was_said_is_no_markup(tmp_path, talking) -> None:

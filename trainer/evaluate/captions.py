@@ -46,6 +46,10 @@ ALL: Final = Phrase("Все", "All")
 ENDED_SHARE: Final = Phrase("ответов закончено самостоятельно", "of answers end by themselves")
 TOKENS: Final = Phrase("токенов в ответе", "tokens an answer")
 DISTINCT: Final = Phrase("разных пар слов", "distinct runs of two words")
+CANNED: Final = Phrase(
+    "из 100 ответов о фактах и обо всём на свете дословно даны на разные вопросы",
+    "in 100 answers on facts and everyday things are given to several questions word for word",
+)
 COPIED: Final = Phrase("цепочек из шести слов взято из обучения", "runs of six words stand in the training text")
 CYRILLIC: Final = Phrase("букв — кириллица", "of letters are Cyrillic")
 TALK: Final = Phrase("Разговоры", "What was said")

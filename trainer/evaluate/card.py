@@ -17,6 +17,8 @@ from trainer.shares import wilson
 
 # Answers made of numbers repeat each other and no text: they say nothing of variety or copying.
 _IN_WORDS: Final = ("facts", "identity", "talk", "unknown")
+# Where every question wants an answer of its own: many a greeting fits many a greeting.
+_UNLIKE: Final = ("facts", "talk", "unknown")
 _SCORED: Final = ("one_digit", "two_digit", "products", "exercises", "facts", "identity", "memory")
 
 
@@ -42,6 +44,7 @@ class Card:
     all: Group
     tokens: float
     distinct_2: float
+    canned_per_100: float
     copied: float
     cyrillic: float
     bits_per_byte: dict[str, float]
@@ -59,7 +62,8 @@ class Card:
         sampling = {key: value for key, value in self.sampling.to_dict().items() if key != "seed"}
         return {
             "groups": {name: _known(group) for name, group in self.groups.items()}, "all": _known(self.all),
-            "tokens": round(self.tokens, 1), "distinct_2": round(self.distinct_2, 4), "copied": round(self.copied, 4),
+            "tokens": round(self.tokens, 1), "distinct_2": round(self.distinct_2, 4),
+            "canned_per_100": round(self.canned_per_100, 2), "copied": round(self.copied, 4),
             "cyrillic": round(self.cyrillic, 4), "score": round(self.score, 4),
             "bits_per_byte": {part: round(bits, 4) for part, bits in self.bits_per_byte.items()},
             "sampling": sampling, "seed": self.seed,
@@ -82,6 +86,7 @@ def judge(
         sampling=sampling, seed=seed, asked=asked, all=_group(asked),
         groups={name: _group(found) for name in GROUPS if (found := [a for a in asked if a.probe.group == name])},
         tokens=sum(each.tokens for each in asked) / len(asked), distinct_2=measures.distinct(in_words),
+        canned_per_100=100 * measures.canned(each.text for each in asked if each.probe.group in _UNLIKE),
         copied=measures.copied(in_words, exam.taught.runs), cyrillic=measures.cyrillic(each.text for each in asked),
         bits_per_byte=foretelling.bits_per_byte(mind, engine, exam.held, step),
     )  # fmt: skip

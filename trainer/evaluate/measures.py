@@ -48,6 +48,13 @@ def _sentences_repeat(text: str) -> bool:
     return in_a_row or max(times.values(), default=0) >= LOOP_TIMES
 
 
+def canned(answers: Iterable[str]) -> float:
+    """The share of answers that are given to several questions word for word; of those with three words or more."""
+    every = [tuple(words(answer)) for answer in answers]
+    times = Counter(answer for answer in every if len(answer) >= _LEAST_WORDS)
+    return sum(count for count in times.values() if count > 1) / len(every) if every else 0.0
+
+
 def distinct(answers: Iterable[str], size: int = 2) -> float:
     """Different runs of `size` words among all (Li and others, 2016, arXiv 1510.03055); 0 where there are none."""
     found = [run for answer in answers for run in runs(answer, size)]

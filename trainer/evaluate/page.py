@@ -62,6 +62,7 @@ def _figures(card: Card, numbers: Numbers) -> str:
         captions.LOOPS_SHARE(language): numbers.decimal(card.all.loops_per_100, 1),
         captions.TOKENS(language): numbers.decimal(card.tokens, 1),
         captions.DISTINCT(language): numbers.percent(card.distinct_2),
+        captions.CANNED(language): numbers.decimal(card.canned_per_100, 1),
         captions.COPIED(language): numbers.percent(card.copied),
         captions.CYRILLIC(language): numbers.percent(card.cyrillic),
         **{captions.PARTS[part](language): numbers.decimal(bits, 3) for part, bits in card.bits_per_byte.items()},

@@ -46,6 +46,7 @@ def of(card: Card) -> Iterator[RenderableType]:
     figures.add_column(justify="right")
     figures.add_row("tokens an answer", f"{card.tokens:.1f}")
     figures.add_row("distinct runs of two words", f"{card.distinct_2:.1%}")
+    figures.add_row("canned: the same to several questions, in 100", f"{card.canned_per_100:.1f}")
     figures.add_row("runs of six words copied from the training text", f"{card.copied:.1%}")
     figures.add_row("Cyrillic among the letters", f"{card.cyrillic:.2%}")
     for part, bits in card.bits_per_byte.items():
