@@ -8,13 +8,14 @@ from __future__ import annotations
 import argparse
 import errno
 import os
+import re
 import sys
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, TextIO
+from typing import TYPE_CHECKING, NoReturn
 
-from chat_app import __version__, housekeeping, language, packed, places
-from chat_app.errors import BoxError, NoMind, OutputClosed, ProcessorTooOld, ProgramBroke, UsageError
+from chat_app import __version__, console, housekeeping, language, places, startup
+from chat_app.errors import BadSetting, BoxError, NoMind, OutputClosed, ProgramBroke, UsageError
 from chat_app.language import OPTIONS
 from chat_app.text import printable
 
@@ -40,6 +41,11 @@ def _parse(arguments: list[str], lang: str) -> argparse.Namespace:
     parser.add_argument("--max-tokens", metavar="N", help=say("max_tokens"))
     parser.add_argument("--seed", metavar="N", help=say("seed"))
     parser.add_argument("--lang", choices=("ru", "en"), default=lang, help=say("lang"))
+    parser.add_argument("--web", action="store_true", help=say("web"))
+    parser.add_argument("--port", metavar="N", help=say("port"))
+    parser.add_argument("--lan", action="store_true", help=say("lan"))
+    parser.add_argument("--api-key", metavar="TEXT", help=say("api_key"))
+    parser.add_argument("--plain", action="store_true", help=say("plain"))
     parser.add_argument("--selftest", action="store_true", help=say("selftest"))
     parser.add_argument("--verify", action="store_true", help=say("verify"))
     version = f"mind-in-a-box {__version__}"
@@ -57,22 +63,21 @@ def _language(arguments: list[str]) -> str:
 
 
 def _run(options: argparse.Namespace) -> int:
+    encoding = console.speak_utf8()
     talks_to_person = (
         options.prompt is None
         and not options.selftest
         and not options.verify
-        and _is_terminal(sys.stdin)
-        and _is_terminal(sys.stdout)
+        and console.is_terminal(sys.stdin)
+        and console.is_terminal(sys.stdout)
     )
+    on_desktop = options.prompt is None and console.is_absent()
+    asked = options.web or options.lan or options.port is not None or options.api_key is not None
+    in_browser = asked or on_desktop
     if talks_to_person:
         print(f"Mind in a Box {__version__}", flush=True)
     housekeeping.start()
-    packed.unpack()
-    try:
-        from chat_app import blas  # isort: skip  # noqa: F401, before numpy: it chooses OpenBLAS's kernels
-        import numpy as np  # isort: skip  # noqa: F401
-    except RuntimeError as error:  # numpy's words for a processor below its baseline
-        raise ProcessorTooOld(reason=error) from error
+    startup.libraries()
     from chat_app import mind as minds
     from chat_app.sampler import Sampling
 
@@ -83,11 +88,14 @@ def _run(options: argparse.Namespace) -> int:
         raise NoMind(program="mind-in-a-box")
     if options.verify or options.selftest:
         return _check(path, options)
+    if in_browser and options.prompt is None:
+        return _serve(path, options, seen=not on_desktop)
     if talks_to_person:
         from chat_app.awakening import Awakening
         from chat_app.terminal import Terminal
 
-        return Terminal(Awakening(path), options.lang, lambda sampling: _settled(sampling, options)).run()
+        awakening = Awakening(path)
+        return Terminal(awakening, options.lang, lambda s: _settled(s, options), plain=options.plain).run()
     from chat_app import pipe
     from chat_app.chat import Chat
 
@@ -95,7 +103,33 @@ def _run(options: argparse.Namespace) -> int:
     chat.sampling = _settled(chat.sampling, options)
     if options.prompt is not None:
         return pipe.answer_once(chat, options.prompt, options.lang)
-    return pipe.talk(chat, options.lang)
+    return pipe.talk(chat, options.lang, encoding)
+
+
+def _serve(path: Path, options: argparse.Namespace, *, seen: bool) -> int:
+    from chat_app import mind as minds
+    from chat_app.chat import Chat
+    from chat_app.web import face
+
+    port, key = _port(options.port), _key(options.api_key)
+    chat = Chat.with_mind(minds.open_mind(path), places.conversations())
+    chat.sampling = _settled(chat.sampling, options)
+    return face.run(chat, options.lang, port=port, lan=options.lan, key=key, seen=seen)
+
+
+def _port(text: str | None) -> int:
+    """A port's number; 0, which is any free one, unless it is given."""
+    number = int(text) if text is not None and text.isdecimal() else 0
+    if text is not None and not 1 <= number <= 65535:
+        raise BadSetting(name="port", value=text, expected="1…65535")
+    return number
+
+
+def _key(text: str | None) -> str | None:
+    """A key that a header can carry."""
+    if text is not None and not re.fullmatch(r"[!-~]+", text):
+        raise BadSetting(name="api_key", value=text, expected="A…Z, a…z, 0…9, -")
+    return text
 
 
 def _settled(sampling: Sampling, options: argparse.Namespace) -> Sampling:
@@ -122,42 +156,6 @@ def _check(path: Path, options: argparse.Namespace) -> int:
     return 0
 
 
-def _prepare_streams() -> None:
-    """UTF-8 in and out whatever the locale says, and no crash for a letter that cannot be shown."""
-    if sys.stderr is None:  # closed; print(file=None) would put it among the answers
-        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - until the end
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(encoding="utf-8", errors="replace")
-    if hasattr(sys.stdin, "reconfigure"):
-        sys.stdin.reconfigure(errors="surrogateescape")
-
-
-def _is_terminal(stream: TextIO | None) -> bool:
-    """Whether a person is there; a stream that the caller closed is None."""
-    return stream is not None and stream.isatty()
-
-
-def _console_is_ours() -> bool:
-    """Whether the window closes with us: opened by a double-click rather than from a shell."""
-    if not (_is_terminal(sys.stdin) and _is_terminal(sys.stderr)):
-        return False
-    if sys.platform == "win32":
-        import ctypes
-
-        # A one-file box is two processes; a shell would be one more.
-        ids = (ctypes.c_uint32 * 4)()
-        return bool(ctypes.windll.kernel32.GetConsoleProcessList(ids, 4) <= 2)
-    leader = os.getsid(0)
-    if leader == os.getpid():
-        return True
-    try:  # the outer process of a one-file box runs from the box itself
-        outer = Path(f"/proc/{os.getppid()}/exe").readlink()
-    except OSError:
-        return False
-    return leader == os.getppid() and outer.name == Path(sys.argv[0]).name
-
-
 def _report(error: BoxError, lang: str, *, log: bool) -> int:
     """Tell what happened, where the details are, and keep the window open where it would vanish."""
     lines = [error.sentence(lang)]
@@ -172,7 +170,7 @@ def _report(error: BoxError, lang: str, *, log: bool) -> int:
             lines.append("".join(traceback.format_exception_only(error.__cause__ or error)).strip())
     try:
         print(printable("\n".join(lines)), file=sys.stderr, flush=True)
-        if log and _console_is_ours():
+        if log and console.is_ours():
             input(language.PRESS_ENTER(lang))
     except (OSError, EOFError, KeyboardInterrupt):
         pass  # nobody is there to read it; the exit code still tells
@@ -182,7 +180,7 @@ def _report(error: BoxError, lang: str, *, log: bool) -> int:
 def main(arguments: list[str] | None = None) -> int:
     """Run the program; the exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    _prepare_streams()
+    console.prepare()
     lang = _language(arguments)
     try:
         if sys.stdout is None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import stat
 import sys
 from pathlib import Path
 from typing import Any, Final, TextIO
@@ -65,6 +66,21 @@ def decode(raw: bytes, encoding: str = "") -> tuple[str, str]:
 def is_terminal(stream: TextIO | None) -> bool:
     """Whether a person is there; a stream that the caller closed is None."""
     return stream is not None and stream.isatty()
+
+
+def is_absent() -> bool:
+    """Whether a desktop started us without one, so that nobody sees what is printed: its programs read from nowhere.
+
+    A script that wants an answer to nothing takes it from a pipe.
+    """
+    if sys.platform in ("win32", "darwin") or not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        return False
+    try:
+        nowhere = sys.stdin is None or os.path.samestat(os.fstat(sys.stdin.fileno()), Path(os.devnull).stat())
+        output = os.fstat(sys.stdout.fileno())
+    except (OSError, ValueError):
+        return False
+    return nowhere and not is_terminal(sys.stdout) and not stat.S_ISFIFO(output.st_mode)
 
 
 def is_ours() -> bool:

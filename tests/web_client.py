@@ -7,7 +7,7 @@ import json
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any, NamedTuple
 
 from chat_app.web.server import LOOPBACK, Web
@@ -68,16 +68,12 @@ class Client:
     def raw(self, data: bytes) -> bytes:
         """Everything that comes back until the server closes."""
         with self.connect() as connection:
-            try:
-                connection.sendall(data)
-            except ConnectionError:
-                pass  # refused in the middle
             found = b""
-            try:
+            with suppress(ConnectionError):  # refused in the middle
+                connection.sendall(data)
+            with suppress(ConnectionError):
                 while chunk := connection.recv(1 << 16):
                     found += chunk
-            except ConnectionResetError:
-                pass
             return found
 
     def head(self, method: str = "GET", path: str = "/api/state", *more: str) -> bytes:

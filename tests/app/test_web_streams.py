@@ -26,7 +26,8 @@ TOKEN = 0.005  # seconds that a token takes at the pace of a real mind
 @pytest.fixture(scope="module")
 def endless(folder: Path) -> Path:
     """A mind that goes on as long as it may."""
-    return minds.scripted_mind(folder / "endless.mind", ["▁раз", "▁два"], endless=True, block_size=2048, max_tokens=2000)
+    path, script = folder / "endless.mind", ["▁раз", "▁два"]
+    return minds.scripted_mind(path, script, endless=True, block_size=2048, max_tokens=2000)
 
 
 @pytest.fixture

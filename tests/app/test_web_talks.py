@@ -79,7 +79,8 @@ def test_a_conversation_is_listed_by_its_first_line_and_stays_after_the_program(
 
 def test_settings_hold_for_the_answer_they_were_given_for(client: Client) -> None:
     talk = client.new()
-    assert client.post(f"{talk}/say", {"text": "А", "sampling": {"max_tokens": 2}}).events[-1]["done"]["finish"] == "length"
+    short = client.post(f"{talk}/say", {"text": "А", "sampling": {"max_tokens": 2}})
+    assert short.events[-1]["done"]["finish"] == "length"
     assert client.post(f"{talk}/say", {"text": "Б", "sampling": {"temperature": 0.5}}).text == HELLO
     assert client.get("/api/state").value["sampling"]["max_tokens"] == 40
 
