@@ -28,16 +28,17 @@ OUT: Final = ROOT / "out" / "box"  # what the packers work with
 DIST: Final = ROOT / "dist"  # what they make
 MIND: Final = OUT / "mind"  # the mind with its trailer, as it stands in a box
 DATA: Final = OUT / "data"  # small files that stand beside the program inside a box
+PAGE: Final = ROOT / "chat_app" / "page.html"  # which stands in its package there, too
 
 # Found by the packers, and never reached by chat_app. Each was tried: the box starts and talks without it.
 EXCLUDED: Final = (
     "_bz2", "_csv", "_elementtree", "_hashlib", "_lzma", "_multiprocessing", "_pydecimal", "_pyio", "_sqlite3",
-    "_ssl", "_tkinter", "_zoneinfo", "bz2", "cProfile", "cgi", "cgitb", "cmd", "configparser", "csv", "curses",
-    "doctest", "email", "fileinput", "ftplib", "gzip", "html", "http", "idlelib", "imaplib", "imp",
+    "_ssl", "_tkinter", "_zoneinfo", "bz2", "cProfile", "cgi", "cgitb", "cmd", "csv", "curses",
+    "doctest", "fileinput", "ftplib", "html", "idlelib", "imaplib", "imp",
     "importlib.metadata", "lib2to3", "lzma", "mailbox", "modulefinder", "multiprocessing", "nntplib", "pdb",
     "pickletools", "poplib", "pprint", "profile", "pstats", "pydoc", "pydoc_data", "readline", "setuptools",
     "smtplib", "socketserver", "sqlite3", "ssl", "symtable", "tarfile", "telnetlib", "test", "tkinter", "tomllib",
-    "trace", "unittest", "urllib.request", "webbrowser", "xml.etree", "xml.sax", "xmlrpc", "zipfile", "zoneinfo",
+    "trace", "unittest", "xml.etree", "xmlrpc", "zipfile", "zoneinfo",
     "numpy.ctypeslib", "numpy.distutils", "numpy.f2py", "numpy.fft", "numpy.ma", "numpy.polynomial", "numpy.random",
     "numpy.testing", "numpy._core._multiarray_tests", "numpy._core._operand_flag_tests", "numpy._core._rational_tests",
     "numpy._core._simd", "numpy._core._struct_ufunc_tests", "numpy._core._umath_tests",
@@ -48,7 +49,7 @@ EXCLUDED: Final = (
 EAST_ASIAN: Final = (
     "_codecs_cn", "_codecs_hk", "_codecs_iso2022", "_codecs_jp", "_codecs_kr", "_codecs_tw", "_multibytecodec",
 )  # fmt: skip
-LICENSED: Final = ("numpy", "orjson", "prompt_toolkit", "wcwidth")
+LICENSED: Final = ("bottle", "numpy", "orjson", "prompt_toolkit", "segno", "waitress", "wcwidth")
 
 
 def executable_name(packer: Packer, system: str = sys.platform, machine: str = platform.machine()) -> str:

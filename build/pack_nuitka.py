@@ -26,6 +26,7 @@ def command(name: str) -> list[str]:
         "--onefile-child-grace-time=infinity",
         *(f"--nofollow-import-to={module}" for module in contents.EXCLUDED),
         *(f"--include-data-files={path}={path.name}" for path in sorted(contents.DATA.iterdir())),
+        f"--include-data-files={contents.PAGE}=chat_app/{contents.PAGE.name}",
         f"--output-dir={MADE}", f"--output-filename={name}",
         str(contents.ENTRY.parent),
     ]  # fmt: skip

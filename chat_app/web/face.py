@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import sys
@@ -44,7 +45,8 @@ def run(chat: Chat, lang: str, *, port: int = 0, lan: bool = False, key: str | N
 def beside(chat: Chat, lang: str) -> str:
     """Open the page beside the terminal, which goes on, and say where it is. PortTaken where it cannot be."""
     if not isinstance(chat.beside, Web):
-        chat.beside = Web(chat, lang, terminal=True)
+        chat.beside = web = Web(chat, lang, terminal=True)
+        atexit.register(web.stop)  # what is being written when the terminal is left is kept
     return "\n".join(greeting(chat.beside, lang, terminal=True))
 
 

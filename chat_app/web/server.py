@@ -87,9 +87,9 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
     channel_class = Channel
 
     def __init__(self, app: Guard, listener: socket.socket, lang: str) -> None:
-        self.lang = lang
+        self.lang, address = lang, listener.getsockname()
         settings = Adjustments(
-            sockets=[listener], ident="", threads=0, connection_limit=2 * _CONNECTIONS,
+            host=address[0], port=address[1], ident="", threads=0, connection_limit=2 * _CONNECTIONS,
             channel_timeout=_SILENCE, cleanup_interval=5, channel_request_lookahead=1,  # or it sees nobody leave
             max_request_header_size=_LARGEST_HEAD, max_request_body_size=LARGEST_BODY,
             inbuf_overflow=2 * LARGEST_BODY,  # what people say touches no disk on its way
@@ -97,9 +97,9 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
         )  # fmt: skip
         threads = ThreadedTaskDispatcher()
         threads.set_thread_count(AT_ONCE + IN_LINE + _QUICK)
-        address = (listener.family, listener.type, listener.proto, listener.getsockname())
+        place = (listener.family, listener.type, listener.proto, address)
         self._over, self._ending = False, threading.Lock()
-        super().__init__(app, {}, True, listener, threads, settings, address, bind_socket=False)
+        super().__init__(app, {}, True, listener, threads, settings, place, bind_socket=False)
 
     def set_reuse_addr(self) -> None:
         """The listener is bound, and on Windows nobody else may be bound there too."""
