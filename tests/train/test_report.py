@@ -280,3 +280,25 @@ def test_the_command_writes_a_page_and_a_picture(whole, tmp_path) -> None:
     assert (tmp_path / "to" / "report.html").read_text("utf-8").startswith("<!doctype html>")
     assert (tmp_path / "to" / "report.png").read_bytes().startswith(b"\x89PNG")
     assert orjson.loads((whole / "baselines.json").read_bytes())["bz2"] < 3
+
+
+def test_kto_shows_how_far_the_mind_went_and_every_sample(tmp_path) -> None:
+    rows = [
+        row | {"kl": 0.001 * row["iteration"], "chosen": 1.0, "rejected": -2.0, "z_ref": 0.5, "gap": 3.0,
+               "accuracy": 0.9, "loops": 1.5, "ended": 1.0}
+        for row in ROWS
+    ]  # fmt: skip
+    samples = [{"iteration": i, "prompt": "привет", "text": f"Ответ номер {i}."} for i in range(1, 11)]
+    for name, best in (("kto", 400), ("tiny-kto", 200)):
+        (tmp_path / name / "last").mkdir(parents=True)
+        state = STATE | {"curve": rows, "samples": samples, "best_iteration": best}
+        (tmp_path / name / "last" / "state.json").write_bytes(orjson.dumps(state))
+    found = findings.read(tmp_path)
+    (stage,) = found.stages
+    assert stage.name == "kto"
+    assert {panel.name for panel in panels.of_stage(stage, {}, "ru")} >= {"kl", "rewards", "accuracy", "loops"}
+    assert stage.best["iteration"] == 400
+    assert findings.read(tmp_path, "tiny-kto").stages[0].best["iteration"] == 200
+    html = page.page(recipes.load(recipes.find("tiny")), "", found)
+    assert all(f"Ответ номер {i}." in html for i in range(1, 11))
+    assert "KL" in html

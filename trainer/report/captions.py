@@ -9,6 +9,7 @@ from chat_app.language import Phrase
 STAGE: Final = {
     "pretrain": Phrase("Обучение", "Pretraining"),
     "sft": Phrase("Дообучение на разговорах", "Fine-tuning"),
+    "kto": Phrase("Обучение на оценках (KTO)", "Learning from rated answers (KTO)"),
 }
 RUNNING: Final = Phrase("Ещё растёт: {done} из {all} итераций.", "Still growing: {done} of {all} iterations.")
 EVOLUTION: Final = Phrase("Как менялось письмо", "How its writing changed")
@@ -27,6 +28,12 @@ COMPARED: Final = Phrase(
 
 LOSS: Final = Phrase("Потери, нат на токен", "Loss, nats a token")
 BITS: Final = Phrase("Отложенный текст, бит на байт", "Held-out text, bits a byte")
+KL: Final = Phrase("Как далеко от начала, KL, нат на токен", "How far from the beginning, KL, nats a token")
+REWARDS: Final = Phrase("Награды отложенных ответов, нат", "Rewards of held-out answers, nats")
+GOOD: Final = Phrase("хорошие", "good")
+BAD: Final = Phrase("плохие", "bad")
+ACCURACY: Final = Phrase("Ответов по свою сторону z_ref, доля", "Answers on their side of z_ref, share")
+LOOPS: Final = Phrase("Зацикленных на 100 ответов", "Loops in 100 answers")
 RATE: Final = Phrase("Шаг обучения, доля пика", "Learning rate, share of peak")
 SPEED: Final = Phrase("Токенов в секунду", "Tokens a second")
 MEMORY: Final = Phrase("Память, ГБ", "Memory, GB")

@@ -16,7 +16,7 @@ import orjson
 from trainer.errors import StageError
 
 MOMENTS = 6  # at which samples are shown
-STAGES = ("pretrain", "sft")  # in the order of growth
+STAGES = ("pretrain", "sft", "kto")  # in the order of growth
 
 
 def held_out_loss(row: dict[str, Any]) -> float | None:
@@ -61,9 +61,19 @@ class Stage:
 
     @property
     def best(self) -> dict[str, Any]:
-        """The row of the curve with the lowest held-out loss; empty before the first."""
+        """The row of the weights that are kept: with the lowest held-out loss, or the last within the budgets of kto.
+
+        Empty before the first.
+        """
         rows = [row for row in self.curve if held_out_loss(row) is not None]
+        if "kl" in self.keys:
+            return next((row for row in rows if row["iteration"] == self.state.get("best_iteration")), {})
         return min(rows, key=held_out_loss, default={})
+
+    @property
+    def keys(self) -> set[str]:
+        """All that was measured."""
+        return {key for row in self.curve for key in row}
 
     def samples(self) -> dict[str, list[dict[str, Any]]]:
         """Prompt -> what was written after it, at up to MOMENTS moments: the first, the last, and ever rarer ones."""
@@ -72,6 +82,8 @@ class Stage:
             if not {"iteration", "text"} <= sample.keys():
                 continue
             found.setdefault(sample.get("prompt") or "", []).append(sample)
+        if "kl" in self.keys:  # what changes here changes late, and every moment of it matters
+            return found
         return {prompt: _thinned(samples) for prompt, samples in found.items()}
 
     def loss_at(self, iteration: int) -> float | None:
@@ -97,9 +109,13 @@ class Findings:
         return {key: sum(row.get(key, 0) for row in rows) for key in (rows[0] if rows else ())}
 
 
-def read(folder: Path) -> Findings:
-    """StageError where no stage of training has run, or a file is not what its stage writes."""
-    states = {name: _json(folder / name / "last" / "state.json") for name in STAGES}
+def read(folder: Path, kto: str = "kto") -> Findings:
+    """What stands in `folder`, of the kto stages that a family may have there the one called `kto`.
+
+    StageError where no stage of training has run, or a file is not what its stage writes.
+    """
+    places = {name: kto if name == "kto" else name for name in STAGES}
+    states = {name: _json(folder / place / "last" / "state.json") for name, place in places.items()}
     if not any(states.values()):
         raise StageError(f"There is no run in {folder} to report on: run the pretrain stage first.")
     return Findings(

@@ -26,7 +26,7 @@ def make(recipe: Recipe, source: str, folder: Path, to: Path) -> list[Path]:
 
     `source` is the recipe as its maker wrote it. StageError where nothing has been trained.
     """
-    found = findings.read(folder)
+    found = findings.read(folder, recipe.name if recipe.extends else "kto")
     language = recipe.mind.language
     html, png = to / "report.html", to / "report.png"
     with replacing(html) as file:

@@ -68,13 +68,23 @@ def of_stage(stage: Stage, baselines: dict[str, float], language: str) -> list[P
         bits = [_line(captions.ALL_SOURCES(language), stage.series("bits_per_byte"), 0)]
         for number, name in enumerate(stage.sources, 1):
             bits.append(_line(name, stage.series("sources", name), number, faint=True))
-    rate, speed = (_line("", stage.series(key), 0) for key in ("lr_ratio", "tokens_per_second"))
+    rewards = [
+        _line(captions.GOOD(language), stage.series("chosen"), 0),
+        _line(captions.BAD(language), stage.series("rejected"), 1),
+        _line("z_ref", stage.series("z_ref"), 2, faint=True),
+    ]
+    keys = ("lr_ratio", "tokens_per_second", "kl", "accuracy", "loops")
+    rate, speed, kl, accuracy, loops = (_line("", stage.series(key), 0) for key in keys)
     iterations, megabytes = stage.series("memory_mb")
     memory = _line("", (iterations, megabytes / 1000), 0)
     best = stage.best
     panels = [
         Panel("loss", captions.LOSS(language), x_label, loss, 3, mark=_point(best, held_out_loss(best))),
         Panel("bits", captions.BITS(language), x_label, bits, 3, baselines, _point(best, best.get("bits_per_byte"))),
+        Panel("kl", captions.KL(language), x_label, [kl], 3, mark=_point(best, best.get("kl"))),
+        Panel("rewards", captions.REWARDS(language), x_label, rewards, 2),
+        Panel("accuracy", captions.ACCURACY(language), x_label, [accuracy], 2, minor=True),
+        Panel("loops", captions.LOOPS(language), x_label, [loops], 1, minor=True),
         Panel("rate", captions.RATE(language), x_label, [rate], 2, minor=True),
         Panel("speed", captions.SPEED(language), x_label, [speed], 0, minor=True),
         Panel("memory", captions.MEMORY(language), x_label, [memory], 1, minor=True),
