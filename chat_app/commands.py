@@ -18,6 +18,7 @@ from chat_app.mind import Mind
 from chat_app.outcome import Outcome
 from chat_app.sampler import SETTINGS
 from chat_app.shades import ALOUD, Canvas
+from chat_app.voices import VOICES
 
 
 def is_command(line: str) -> bool:
@@ -33,6 +34,8 @@ def run(chat: Chat, line: str, lang: str, canvas: Canvas = ALOUD) -> Outcome:
         return _set(chat, f"{name} {rest}", lang)
     if command := COMMANDS.get(name):
         return command(chat, rest, lang)
+    if voices := VOICES.get(name):
+        return voices(chat, rest, lang)
     if insight := INSIGHTS.get(name):
         return insight(chat, rest, lang, canvas)
     return Outcome(language.UNKNOWN_COMMAND(lang, name=name, nearest=_nearest(name, [*HELP, *SETTINGS])))

@@ -60,6 +60,9 @@ RATED: Final = Phrase(
     "Записано. Оценки хранятся в файле разговора; по ним разум можно доучить.",
     "Noted. Ratings stay in the conversation's file; the mind can be taught by them.",
 )
+VOICES: Final = Phrase("Голоса этого разума:", "The voices of this mind:")
+VOICE_IS: Final = Phrase("Теперь говорит {title}.", "{title} speaks now.")
+ONE_VOICE: Final = Phrase("У этого разума один голос.", "This mind has one voice.")
 MOVED: Final = Phrase("Разговор пока пишется сюда: {path}", "For now the conversation is kept here: {path}")
 IN_MEMORY: Final = Phrase(
     "Пока он хранится в памяти программы; до выхода сохрани его: /save ПУТЬ",
@@ -173,6 +176,8 @@ HELP: Final[dict[str, Phrase]] = {
     "context": Phrase("сколько памяти занято", "how much memory is taken"),
     "card": Phrase("кто этот разум и на чём вырос", "who this mind is and what it grew on"),
     "mind": Phrase("[ИМЯ] другой разум из той же папки", "[NAME] another mind of the same folder"),
+    "mode": Phrase("[ИМЯ] каким голосом говорить", "[NAME] which voice speaks"),
+    "both": Phrase("[РЕПЛИКА] ответить всеми голосами", "[LINE] every voice answers"),
     "license": Phrase("условия использования", "terms of use"),
     "web": Phrase("открыть страницу в браузере", "open the page in the browser"),
     "where": Phrase("где лежат файлы", "where the files are"),

@@ -18,4 +18,6 @@ class Outcome:
     cancel: Callable[[], None] | None = None
     """Ends `lines` early; None where they are there at once."""
     answer: Answer | None = None
+    voices: Iterable[tuple[str, Answer]] = ()
+    """Answers to be streamed one after another, each under the name of who speaks."""
     leave: bool = False

@@ -49,6 +49,9 @@ def talk(chat: Chat, lang: str, encoding: str = "") -> int:
                 _remark(map(text_of, outcome.lines))
                 if outcome.answer:
                     _stream(chat, outcome.answer, lang, one_line=True)
+                for name, answer in outcome.voices:
+                    _remark([f"{name}:"])
+                    _stream(chat, answer, lang, one_line=True)
                 if outcome.leave:
                     break
         except OutputClosed:

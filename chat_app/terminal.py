@@ -100,6 +100,9 @@ class Terminal:
             self._draw(outcome)
             if outcome.answer:
                 self._stream(chat, outcome.answer)
+            for name, answer in outcome.voices:
+                self._screen.show("name", name)
+                self._stream(chat, answer)
             return not outcome.leave
         if line.strip() or not chat.mind.can_chat:
             self._stream(chat, chat.say(line))

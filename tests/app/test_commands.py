@@ -31,6 +31,7 @@ from chat_app.insight import INSIGHTS
 from chat_app.language import HELP
 from chat_app.mind import MAGIC, open_mind
 from chat_app.sampler import SETTINGS
+from chat_app.voices import VOICES
 from chat_app.weights import Weights
 
 
@@ -55,7 +56,7 @@ def run(chat: Chat, line: str, lang: str = "ru") -> str:
 
 
 def test_help_names_every_command(chat: Chat, lang: str) -> None:
-    assert HELP.keys() == COMMANDS.keys() | INSIGHTS.keys()
+    assert HELP.keys() == COMMANDS.keys() | INSIGHTS.keys() | VOICES.keys()
     text = run(chat, "/help", lang)
     assert all(f"/{name} " in text for name in HELP)
 

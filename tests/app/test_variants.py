@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +12,7 @@ import minds
 import orjson
 import pytest
 
-from chat_app import conversation, selftest
+from chat_app import commands, conversation, language, selftest
 from chat_app.chat import Answer, Chat
 from chat_app.engine import Engine, Stats
 from chat_app.errors import MindDamaged, MindMisfit, NoSuchVoice, NothingToRetry, SelftestFailed
@@ -209,3 +212,53 @@ def test_another_mind_begins_with_its_own_voice(chat, tmp_path) -> None:
     assert isinstance(spoken(chat.say("привет")), str)
     with pytest.raises(NoSuchVoice):
         chat.set_mode("artistic")
+
+
+# --- the commands ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=["ru", "en"])
+def lang(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+def test_mode_lists_the_voices_and_changes_them(chat, lang) -> None:
+    listed = commands.run(chat, "/mode", lang).text.splitlines()
+    assert listed[1:] == ["* normal: Проба", "  artistic: Философ, говорит странно"]
+    assert "Философ" in commands.run(chat, "/mode artistic", lang).text
+    assert chat.mode == "artistic"
+    assert commands.run(chat, "/mode", lang).text.splitlines()[2].startswith("* artistic")
+    assert "Проба" in commands.run(chat, "/mode normal", lang).text
+    assert chat.mode == ""
+
+
+def test_both_lets_every_voice_answer_and_goes_on_with_the_present_one(chat, lang) -> None:
+    found = [(name, spoken(answer)) for name, answer in commands.run(chat, "/both привет", lang).voices]
+    assert [name for name, _ in found] == ["Проба", "Философ"]
+    assert [m.content for m in chat.conversation.turns] == ["привет", found[0][1]]
+    again = [(name, spoken(answer)) for name, answer in commands.run(chat, "/both", lang).voices]
+    assert [name for name, _ in again] == ["Философ"]
+    chat.set_mode("artistic")
+    names = [name for name, answer in commands.run(chat, "/both ещё", lang).voices if spoken(answer) is not None]
+    assert names == ["Философ", "Проба"]
+
+
+@pytest.mark.parametrize("line", ["/mode", "/both привет", "/both"])
+def test_a_mind_with_one_voice_says_so(chatting, tmp_path, lang, line) -> None:
+    chat = Chat.with_mind(open_mind(chatting), tmp_path)
+    outcome = commands.run(chat, line, lang)
+    assert outcome.text == language.ONE_VOICE(lang)
+    assert list(outcome.voices) == []
+
+
+def test_in_a_pipe_every_voice_has_its_line_and_its_name_beside(tmp_path) -> None:
+    mind = voiced(tmp_path / "two.mind", changed=None)
+    run = subprocess.run(
+        [sys.executable, "-m", "chat_app", "--mind", str(mind.path), "--lang", "ru", "--max-tokens", "4"],
+        input="/both привет\n/mode artistic\nкак дела?\n", capture_output=True, encoding="utf-8",
+        env={**os.environ, "HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path)}, timeout=60, check=True,
+    )  # fmt: skip
+    assert len(run.stdout.splitlines()) == 3
+    assert "Проба:" in run.stderr
+    assert "Философ:" in run.stderr
+    assert "Теперь говорит Философ." in run.stderr
