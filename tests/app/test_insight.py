@@ -105,7 +105,7 @@ def test_there_is_nothing_to_look_into_before_an_answer(chat: Chat) -> None:
             commands.run(chat, line, "ru")
 
 
-@given(st.lists(TOKENS, min_size=1, max_size=80), st.integers(20, 90))
+@given(st.lists(TOKENS, min_size=1, max_size=40), st.integers(12, 60))
 def test_rows_hold_the_whole_text_within_the_window_each_number_over_its_token(tokens: list[Token], width: int) -> None:
     canvas = Canvas(width, shaded=True, aloud=False)
     drawn = [text_of(line) for line in shades.answer(tokens, canvas, "ru")][:-2]
