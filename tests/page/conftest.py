@@ -63,7 +63,7 @@ def visit(browser: Browser) -> Iterator[Callable[..., Visit]]:
 def endless(folder: Path) -> Path:
     """A mind that goes on and on, until it is stopped."""
     script = ["▁раз", ",", "▁два", ";"]
-    return minds.scripted_mind(folder / "endless.mind", script, endless=True, block_size=8192, max_tokens=6000)
+    return minds.scripted_mind(folder / "endless.mind", script, endless=True, block_size=1 << 15, max_tokens=30_000)
 
 
 @pytest.fixture(scope="session")

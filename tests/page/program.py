@@ -1,24 +1,17 @@
-"""The program's own server in a process of its own, which a test may kill: `python program.py MIND PORT [TOKEN]`.
+"""The program itself, serving its page in a process that a test may kill: `python program.py MIND PORT [TOKEN]`.
 
-A token given is taken, as if the program had kept it: the page then finds its way back after a restart.
+Port 0 is any free one. A token given is taken instead of a new one, as if nothing had happened to the program.
 """
 
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
-from chat_app import blas  # noqa: F401 - before numpy
-from chat_app import places
-from chat_app.chat import Chat
-from chat_app.mind import open_mind
+from chat_app.__main__ import main
 from chat_app.web import guard
-from chat_app.web.server import Web
 
 if __name__ == "__main__":
-    path, port, token = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
+    mind, port, *token = sys.argv[1:]
     if token:
-        guard.secrets.token_urlsafe = lambda size: token[0]  # type: ignore[assignment]
-    web = Web(Chat.with_mind(open_mind(path), places.conversations()), "ru", port=port)
-    print(web.url, flush=True)
-    web.wait()
+        guard.secrets.token_urlsafe = lambda size: token[0]
+    sys.exit(main([mind, "--web", "--lang", "ru", *(["--port", port] if port != "0" else [])]))

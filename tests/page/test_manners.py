@@ -131,8 +131,9 @@ def test_focus_comes_back_from_a_dialog(visit, programs, chatting) -> None:
 def test_screen_readers_hear_an_answer_once_when_it_is_finished(visit, programs, chatting) -> None:
     here = visit(programs(chatting))
     here.page.evaluate(
-        "() => { window.heard = []; const hear = () => { if ($('said').textContent) heard.push($('said').textContent); };"
-        " new MutationObserver(hear).observe($('said'), {childList: true, characterData: true, subtree: true}); }"
+        "() => { window.heard = []; const said = $('said');"
+        " new MutationObserver(() => { if (said.textContent) heard.push(said.textContent); })"
+        ".observe(said, {childList: true, characterData: true, subtree: true}); }"
     )
     here.ask("Вслух.")
     expect(here.page.locator("#said")).to_have_text(minds.ANSWER_TEXT)

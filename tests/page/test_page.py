@@ -291,7 +291,7 @@ def test_every_phrase_of_the_page_is_in_both_languages(visit, programs, chatting
         assert not re.search("[а-яё]", english, re.IGNORECASE), key
         assert key in ("asMarkdown", "version") or re.search("[а-яё]", russian, re.IGNORECASE), key
     text = (minds.ROOT / "chat_app" / "page.html").read_text("utf-8")
-    said = re.findall(r"""(?:say|add|remark)\('(\w+)'|data-(?:t|label|hint)="(\w+)\"""", text)
+    said = re.findall(r"""(?:\bsay\(|\bremark\(|\badd\('\w+', )'(\w+)'|data-(?:t|label|hint)="(\w+)\"""", text)
     assert len(said) > 80
     assert {script or html for script, html in said} <= phrases.keys()
 

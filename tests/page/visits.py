@@ -24,7 +24,7 @@ expect.set_options(timeout=30_000)  # of patience, on a machine that is busy wit
 def chromium(playwright: Playwright) -> Browser:
     """The system's Chromium, or the one that CHROMIUM names."""
     path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-    return playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+    return playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
 
 
 class Program:
@@ -35,11 +35,16 @@ class Program:
         self.process: subprocess.Popen[str] | None = None
 
     def start(self, *token: str) -> None:
-        environment = os.environ | {places.VARIABLE: str(self.home), "PYTHONPATH": str(minds.ROOT)}
+        screen = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")  # or it opens the person's own browser
+        environment = {name: value for name, value in os.environ.items() if name not in screen}
+        environment |= {places.VARIABLE: str(self.home), "PYTHONPATH": str(minds.ROOT)}
         words = [sys.executable, str(Path(__file__).with_name("program.py")), str(self.mind), str(self.port), *token]
         self.process = subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, text=True)
-        self.url = self.process.stdout.readline().strip()
-        self.port = int(re.search(r":(\d+)/", self.url)[1])
+        found = None
+        while found is None and (line := self.process.stdout.readline()):
+            found = re.search(r"http://[\d.]+:(\d+)/#token=\S+", line)
+        assert found, "the program has ended before it said where its page is"
+        self.url, self.port = found[0], int(found[1])
 
     def kill(self) -> None:
         self.process.kill()
