@@ -31,18 +31,24 @@ def speak_utf8(kernel: Any = None) -> str:
 
     Empty on other systems. `kernel` is kernel32.
     """
+    kernel = kernel or _kernel32()
     if kernel is None:
-        if sys.platform != "win32":
-            return ""
-        import ctypes
-
-        kernel = ctypes.windll.kernel32
+        return ""
     before = kernel.GetConsoleCP(), kernel.GetConsoleOutputCP()
     if not all(before):  # no console at all: the encoding of consoles that would be opened
         return f"cp{kernel.GetOEMCP()}"
     _set(kernel, _UTF8, _UTF8)
     atexit.register(_set, kernel, *before)
     return f"cp{before[0]}"
+
+
+def _kernel32() -> Any:
+    """Windows' own functions; None on other systems."""
+    if sys.platform != "win32":
+        return None
+    import ctypes
+
+    return ctypes.windll.kernel32
 
 
 def _set(kernel: Any, for_input: int, for_output: int) -> None:
@@ -83,16 +89,15 @@ def is_absent() -> bool:
     return nowhere and not is_terminal(sys.stdout) and not stat.S_ISFIFO(output.st_mode)
 
 
-def is_ours() -> bool:
-    """Whether the window closes with us: opened by a double-click rather than from a shell."""
+def is_ours(kernel: Any = None) -> bool:
+    """Whether the window closes with us: opened by a double-click rather than from a shell. `kernel` is kernel32."""
     if not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
         return False
-    if sys.platform == "win32":
+    if (kernel := kernel or _kernel32()) is not None:
         import ctypes
 
-        # A one-file box is two processes; a shell would be one more.
-        ids = (ctypes.c_uint32 * 4)()
-        return bool(ctypes.windll.kernel32.GetConsoleProcessList(ids, 4) <= 2)
+        ids = (ctypes.c_uint32 * 4)()  # a one-file box is two processes; a shell would be one more
+        return bool(kernel.GetConsoleProcessList(ids, 4) <= 2)
     leader = os.getsid(0)
     if leader == os.getpid():
         return True

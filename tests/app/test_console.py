@@ -20,8 +20,11 @@ from chat_app.mind import open_mind
 class Kernel:
     """The part of kernel32 that is asked: a console with its two code pages, or none at all."""
 
-    def __init__(self, pages: tuple[int, int]) -> None:
-        self.pages = pages
+    def __init__(self, pages: tuple[int, int], processes: int = 1) -> None:
+        self.pages, self.processes = pages, processes
+
+    def GetConsoleProcessList(self, ids: object, size: int) -> int:  # noqa: N802
+        return self.processes
 
     def GetConsoleCP(self) -> int:  # noqa: N802
         return self.pages[0]
@@ -67,6 +70,15 @@ def test_without_a_console_nothing_is_set_and_pipes_are_in_the_encoding_of_conso
 @pytest.mark.skipif(sys.platform == "win32", reason="there are code pages")
 def test_other_systems_have_no_code_pages() -> None:
     assert console.speak_utf8() == ""
+
+
+@pytest.mark.parametrize(("processes", "ours"), [(1, True), (2, True), (3, False)])
+@pytest.mark.parametrize("person", [True, False])
+def test_a_window_is_ours_where_no_shell_shares_it_and_a_person_sees_it(
+    monkeypatch: pytest.MonkeyPatch, processes: int, ours: bool, person: bool
+) -> None:
+    monkeypatch.setattr(console, "is_terminal", lambda stream: person)
+    assert console.is_ours(Kernel((866, 866), processes)) == (ours and person)
 
 
 @given(st.text())
