@@ -21,9 +21,9 @@ from chat_app.sampler import Sampling
 from chat_app.web import wishes
 from chat_app.web.completion import Completion, Likelihood, Piece, Told
 from chat_app.web.guard import broken, language_of
-from chat_app.web.replies import END, EVENTS, WAITING, body, event, failure, gone, reply
+from chat_app.web.replies import END, EVENTS, WAITING, body, event, failure, field, gone, reply
 from chat_app.web.seats import Seat
-from chat_app.web.talks import Talks
+from chat_app.web.talks import Talks, Voice
 from chat_app.web.wishes import Wish
 
 _PATIENCE: Final = 1.0  # seconds between two signs of life to someone who waits in line
@@ -43,14 +43,14 @@ class OpenAIApi:
         app.route("/v1/completions", "POST", self.text)
 
     def models(self) -> bytes:
-        """The mind, as the only model."""
-        return reply({"object": "list", "data": [_model(self._talks.mind)]})
+        """The mind and its other voices."""
+        mind = self._talks.mind
+        return reply({"object": "list", "data": [_model(mind, name) for name in _names(mind)]})
 
     def model(self, name: str) -> bytes:
         """The model of this name."""
-        if name != self._talks.mind.name:
-            raise NoSuchModel(name=name, known=self._talks.mind.name)
-        return reply(_model(self._talks.mind))
+        self._voice(name)
+        return reply(_model(self._talks.mind, name))
 
     def chat(self) -> bytes | Iterator[bytes]:
         """An answer to a conversation that the request holds."""
@@ -60,15 +60,24 @@ class OpenAIApi:
         """A text that goes on from the request's."""
         return self._completed(wishes.of_text, _TextForm)
 
+    def _voice(self, model: str) -> Voice:
+        """The voice that a model's name stands for. NoSuchModel where there is none."""
+        names = _names(self._talks.mind)
+        if model not in names:
+            raise NoSuchModel(name=model, known=", ".join(names))
+        return self._talks.voice_of(names[model])
+
     def _completed(
         self, understood: Callable[[dict[str, Any], Mind, Sampling], Wish], form_of: type[_Form]
     ) -> bytes | Iterator[bytes]:
         talks, values = self._talks, body()
+        model = field(values, "model", str, talks.mind.name)
+        voice = self._voice(model)
         with ExitStack() as held:
-            seat = held.enter_context(talks.seats.seat(gone()))  # first: while it is held, the mind stays
-            wish = understood(values, talks.mind, talks.sampling)
+            seat = held.enter_context(voice.seats.seat(gone()))  # first: while it is held, the mind stays
+            wish = understood(values, talks.mind, voice.sampling)
             completion = Completion(talks.mind, wish, seat.is_over)
-            form = form_of(talks.mind)
+            form = form_of(talks.mind, model)
             if wish.stream:
                 response.content_type = EVENTS
                 return _streamed(form, wish, completion, seat, language_of(request.environ), held.pop_all())
@@ -105,16 +114,16 @@ class _Form(ABC):
     part_object: str
     prefix: str
 
-    def __init__(self, mind: Mind) -> None:
+    def __init__(self, mind: Mind, model: str) -> None:
         self._id = f"{self.prefix}-{secrets.token_hex(12)}"
         self._created = int(time.time())
-        self._mind = mind
+        self._mind, self._model = mind, model
 
     def envelope(self, choices: list[dict[str, Any]], *, part: bool) -> dict[str, Any]:
         """What stands around the choices."""
         return {
             "id": self._id, "object": self.part_object if part else self.whole_object, "created": self._created,
-            "model": self._mind.name, "system_fingerprint": self._mind.sha256[:16], "choices": choices,
+            "model": self._model, "system_fingerprint": self._mind.sha256[:16], "choices": choices,
         }  # fmt: skip
 
     def whole(self, pieces: list[Piece], completion: Completion) -> dict[str, Any]:
@@ -202,10 +211,15 @@ def _usage(completion: Completion) -> dict[str, Any]:
     }
 
 
-def _model(mind: Mind) -> dict[str, Any]:
+def _names(mind: Mind) -> dict[str, str]:
+    """The names of models, each with the voice that it stands for."""
+    return {mind.name: "", **{f"{mind.name}:{mode}": mode for mode in mind.variants}}
+
+
+def _model(mind: Mind, name: str) -> dict[str, Any]:
     try:
         created = int(mind.path.stat().st_mtime)
     except OSError:  # moved away meanwhile; its weights are in memory
         created = 0
     owner = str(mind.card.get("author") or "mind-in-a-box")
-    return {"id": mind.name, "object": "model", "created": created, "owned_by": owner}
+    return {"id": name, "object": "model", "created": created, "owned_by": owner}

@@ -16,6 +16,7 @@ from chat_app.config import tensor_shapes
 from chat_app.engine import Cancel
 from chat_app.errors import BadSetting, NoChildhood
 from chat_app.sampler import RANGES
+from chat_app.voices import OWN
 from chat_app.web import streams
 from chat_app.web.guard import language_of
 from chat_app.web.replies import EVENTS, body, changed, field, gone, reply
@@ -32,6 +33,7 @@ class PageApi:
         """Add the page's places to `app`."""
         app.route("/api/state", "GET", self.state)
         app.route("/api/mind", "POST", self.mind)
+        app.route("/api/mode", "POST", self.mode)
         app.route("/api/childhood", "GET", self.childhood)
         app.route("/api/attract", "POST", self.attract)
         app.route("/api/conversations", "GET", self.conversations)
@@ -56,9 +58,9 @@ class PageApi:
                 "figures": card.get("figures", {}),
             },
             "minds": self._talks.minds(),
-            "modes": [],
-            "mode": None,
-            "sampling": self._talks.sampling.to_dict(),
+            "modes": [OWN, *mind.variants] if mind.variants else [],
+            "mode": (self._talks.voice.mode or OWN) if mind.variants else None,
+            "sampling": self._talks.voice.sampling.to_dict(),
             "limits": RANGES,
             "childhood": self._remembers_childhood(),
         })  # fmt: skip
@@ -66,6 +68,12 @@ class PageApi:
     def mind(self) -> bytes:
         """Another mind takes the place of this one."""
         self._talks.switch(field(body(), "name", str))
+        return self.state()
+
+    def mode(self) -> bytes:
+        """Another voice of the mind speaks from now on."""
+        name = field(body(), "name", str)
+        self._talks.set_mode("" if name == OWN else name)
         return self.state()
 
     def childhood(self) -> bytes:
@@ -115,8 +123,9 @@ class PageApi:
 
     def look(self, name: str) -> bytes:
         """Its last answer, token by token."""
-        with self._talks.seats.seat(gone()) as seat, self._talks.talk(name) as talk:
-            talk.chat.engine = seat.take(talk.ids)
+        voice = self._talks.voice
+        with voice.seats.seat(gone()) as seat, self._talks.talk(name) as talk:
+            talk.chat.mode, talk.chat.engine = voice.mode, seat.take(talk.ids)
             return reply({"tokens": [asdict(token) for token in talk.chat.look()]})
 
     # --- answers ---------------------------------------------------------------------------------------------
@@ -144,27 +153,28 @@ class PageApi:
         return self._answered(name, values, lambda chat: chat.fork(position, token))
 
     def _answered(self, name: str, values: dict[str, Any], ask: Callable[[Chat], Answer]) -> Iterator[bytes]:
-        talks = self._talks
-        sampling = changed(talks.sampling, field(values, "sampling", dict, {}))
+        talks, voice = self._talks, self._talks.voice
+        sampling = changed(voice.sampling, field(values, "sampling", dict, {}))
         with ExitStack() as held:
-            seat = held.enter_context(talks.seats.seat(gone()))  # first: while it is held, the mind stays
+            seat = held.enter_context(voice.seats.seat(gone()))  # first: while it is held, the mind stays
             talk = held.enter_context(talks.talk(name))
             talks.check_ours(talk)
-            talk.chat.engine, talk.chat.sampling = talks.seats.engine, sampling
+            talk.chat.mode, talk.chat.engine, talk.chat.sampling = voice.mode, voice.seats.engine, sampling
             answer = ask(talk.chat)
             response.content_type = EVENTS
             return streams.answer(talk, seat, answer, language_of(request.environ), held.pop_all())
 
     def attract(self) -> Iterator[bytes]:
         """Where many continuations of a prompt go; no conversation hears of it."""
-        values, talks = body(), self._talks
+        values, talks, voice = body(), self._talks, self._talks.voice
         prompt, count = field(values, "prompt", str), field(values, "count", int, attraction.COUNT)
         if not 1 <= count <= attraction.MOST:
             raise BadSetting(name="count", value=count, expected=f"1…{attraction.MOST}")
         with ExitStack() as held:
-            seat = held.enter_context(talks.seats.seat(gone()))
-            chat = Chat(talks.mind, talks.seats.engine, talks.folder)
-            chat.sampling = changed(talks.sampling, field(values, "sampling", dict, {}))
+            seat = held.enter_context(voice.seats.seat(gone()))
+            chat = Chat(talks.mind, None, talks.folder)
+            chat.mode, chat.engine = voice.mode, voice.seats.engine
+            chat.sampling = changed(voice.sampling, field(values, "sampling", dict, {}))
             ways = chat.attract(prompt, count, Cancel(seat.is_over))
             response.content_type = EVENTS
             return streams.attraction(ways, seat, language_of(request.environ), held.pop_all())

@@ -31,6 +31,7 @@ from chat_app.errors import (
     NoSuchModel,
     NoSuchPlace,
     NoSuchToken,
+    NoSuchVoice,
     NotAConversation,
     NothingToLookAt,
     NothingToRetry,
@@ -53,9 +54,9 @@ WAITING: Final = b": waiting\n\n"  # a comment: it keeps the connection alive, a
 END: Final = b"data: [DONE]\n\n"
 _STATUS: Final[dict[type[BoxError], int]] = {
     NoToken: 401, ForeignPage: 403, NoSuchPlace: 404, NoSuchConversation: 404, NoSuchModel: 404, NoChildhood: 404,
-    MindMissing: 404, ConversationUnreadable: 404, NotAConversation: 404, WrongMethod: 405, ConversationBusy: 409,
-    ConversationElsewhere: 409, MindOfTerminal: 409, NothingToRetry: 409, NothingToLookAt: 409, RequestTooLarge: 413,
-    TooManyAtOnce: 429, MindBusy: 429, HeadTooLarge: 431,
+    MindMissing: 404, NoSuchVoice: 404, ConversationUnreadable: 404, NotAConversation: 404, WrongMethod: 405,
+    ConversationBusy: 409, ConversationElsewhere: 409, MindOfTerminal: 409, NothingToRetry: 409, NothingToLookAt: 409,
+    RequestTooLarge: 413, TooManyAtOnce: 429, MindBusy: 429, HeadTooLarge: 431,
     RequestRefused: 400, UsageError: 400, MessageTooLong: 400, NoSuchToken: 400, NoSuchAlternative: 400,
 }  # fmt: skip
 _CODES: Final = {  # the names by which programs written for OpenAI know them

@@ -4,7 +4,8 @@ Knows chats, minds and seats; knows nothing of HTTP.
 
 Locking: `_lock` guards the table of open talks and the mind, and is held for a look into files at most. Every talk has
 a lock of its own, held for as long as something is done with its chat, a whole answer included; it is always taken
-without `_lock`. What computes is ordered by seats (chat_app/web/seats.py). A mind leaves when all seats are empty.
+without `_lock`. `_changing` is held while a mind or a voice is loaded. What computes is ordered by seats
+(chat_app/web/seats.py): a mind leaves when all of them are empty, so whoever holds one may rely on its staying.
 """
 
 from __future__ import annotations
@@ -33,7 +34,10 @@ from chat_app.errors import (
     MindMissing,
     MindOfTerminal,
     NoSuchConversation,
+    NoSuchVoice,
 )
+from chat_app.mind import Mind
+from chat_app.sampler import Sampling
 from chat_app.web.seats import Seats
 
 DELETED: Final = "deleted"  # the folder beside, from which a person may take a conversation back
@@ -55,6 +59,15 @@ class Talk:
     """Of its file when it was last looked at: another program may go on with it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """A voice of the mind, "" being its own, with seats for its answers and the settings that they begin with."""
+
+    mode: str
+    seats: Seats
+    sampling: Sampling
+
+
 class Talks:
     """All conversations with one mind, which may change."""
 
@@ -64,14 +77,37 @@ class Talks:
         self._lock = threading.Lock()
         self._open: OrderedDict[str, Talk] = OrderedDict()
         self._seen: dict[Path, tuple[tuple[int, int], Any]] = {}  # what files say, until they change
+        self._changing = threading.Lock()  # the mind, or its voice
         self.adopt(chat)
 
     # --- the mind --------------------------------------------------------------------------------------------
 
     def adopt(self, chat: Chat) -> None:
         """Talk with the mind of `chat`, over the same weights; in caches of its own beside a terminal."""
-        self.mind, self.sampling = chat.mind, chat.sampling
-        self.seats = Seats(chat.engine.sibling() if self._terminal else chat.engine)
+        own = chat.as_voice("")
+        self._speak_with(chat.mind, own.engine.sibling() if self._terminal else own.engine, own.sampling)
+
+    def _speak_with(self, mind: Mind, engine: Engine, sampling: Sampling) -> None:
+        self.mind, self.voice = mind, Voice("", Seats(engine), sampling)
+        self._voices = {"": self.voice}
+
+    def voice_of(self, mode: str) -> Voice:
+        """A voice of the mind, loaded when it is first needed. NoSuchVoice, MindError where that fails."""
+        with self._changing:
+            return self._voice_of(mode)
+
+    def set_mode(self, mode: str) -> None:
+        """Answer with another voice of the mind from now on; what is being written goes on as it began."""
+        with self._changing:
+            self.voice = self._voice_of(mode)
+
+    def _voice_of(self, mode: str) -> Voice:
+        if mode not in self._voices:
+            if mode not in self.mind.variants:
+                raise NoSuchVoice(name=mode, known=", ".join(self.mind.variants) or "-")
+            engine = self._voices[""].seats.engine.variant(self.mind, mode)
+            self._voices[mode] = Voice(mode, Seats(engine), self.mind.variants[mode].sampling)
+        return self._voices[mode]
 
     def let_go(self) -> None:
         """End every answer and forget the weights of the mind. ConversationUnwritable where anything would be lost."""
@@ -82,7 +118,8 @@ class Talks:
 
     def close(self) -> None:
         """End every answer, and keep all that was said as well as that is possible."""
-        self.seats.close()
+        for voice in self._voices.values():
+            voice.seats.close()
         with self._lock:
             while self._open:
                 with suppress(ConversationUnwritable):
@@ -99,16 +136,17 @@ class Talks:
         if path is None:
             raise MindMissing(path=name)
         mind = minds.open_mind(path)
-        if self.seats.closed:
+        if not self._changing.acquire(blocking=False):
             raise MindBusy
-        self.let_go()
         try:
-            engine = Engine.with_mind(mind)
-        except MindError:
-            self.seats = Seats(Engine.with_mind(self.mind))
-            raise
-        self.mind, self.sampling = mind, mind.manners.sampling
-        self.seats = Seats(engine)
+            self.let_go()
+            try:
+                self._speak_with(mind, Engine.with_mind(mind), mind.manners.sampling)
+            except MindError:
+                self._speak_with(self.mind, Engine.with_mind(self.mind), self._voices[""].sampling)
+                raise
+        finally:
+            self._changing.release()
 
     def minds(self) -> list[dict[str, Any]]:
         """The minds of the folder, the present one marked."""
@@ -179,9 +217,7 @@ class Talks:
                 self._open.pop(name, None)
 
     def _chat(self) -> Chat:
-        chat = Chat(self.mind, None, self.folder)
-        chat.sampling = self.sampling
-        return chat
+        return Chat(self.mind, None, self.folder)
 
     def _loaded(self, name: str) -> Talk:
         path = conversations.named(self.folder, name)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from chat_app.errors import BadField, BadSetting, MessageTooLong, NoSuchModel, NotAChatMind, Unsupported
+from chat_app.errors import BadField, BadSetting, MessageTooLong, NotAChatMind, Unsupported
 from chat_app.mind import Mind
 from chat_app.sampler import LARGEST_SEED, Penalties, Sampling
 from chat_app.template import Message, Role, render
@@ -77,8 +77,6 @@ def _wish(
     for name, harmless in _HARMLESS.items():
         if values.get(name) is not None and values[name] not in harmless:
             raise Unsupported(name=name)
-    if (model := field(values, "model", str, mind.name)) != mind.name:
-        raise NoSuchModel(name=model, known=mind.name)
     if logprobs is not None and not 0 <= logprobs <= MOST_LOGPROBS:
         raise BadSetting(name="logprobs", value=logprobs, expected=f"0…{MOST_LOGPROBS}")
     if len(ids) > mind.config.block_size:

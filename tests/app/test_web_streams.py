@@ -85,10 +85,10 @@ def test_a_reader_who_leaves_while_a_prompt_is_read_is_not_answered(
     monkeypatch.setattr(engine, "BLOCK", 1)  # a prompt of many blocks
     talk = client.new()
     connection = client.open_stream(f"{talk}/say", {"text": "длинно " * 60})
-    until(lambda: bool(client.web.talks.seats._seats))
+    until(lambda: bool(client.web.talks.voice.seats._seats))
     time.sleep(10 * TOKEN)
     connection.close()
-    until(lambda: not client.web.talks.seats._seats)
+    until(lambda: not client.web.talks.voice.seats._seats)
     assert saved(client, talk)[-1]["content"] == ""
 
 
@@ -160,7 +160,7 @@ def test_who_leaves_the_line_leaves_an_empty_answer(client: Client, monkeypatch:
             line = pieces(waiting)
             next(line)
             line.close()
-        until(lambda: len(client.web.talks.seats._seats) == 1)
+        until(lambda: len(client.web.talks.voice.seats._seats) == 1)
         next(events)  # the other goes on
         events.close()
     assert [row.get("content") for row in saved(client, second)] == [None, "Тоже", ""]
@@ -233,4 +233,4 @@ def test_a_conversation_that_goes_on_reads_only_what_is_new(client: Client) -> N
 def test_there_are_no_more_caches_than_answers_at_once(client: Client, lines: int, made: int) -> None:
     for number in range(lines):
         client.post(f"{client.new()}/say", {"text": chr(ord("а") + number) * 30, "sampling": {"max_tokens": 1}})
-    assert client.web.talks.seats._made == made
+    assert client.web.talks.voice.seats._made == made

@@ -16,6 +16,7 @@ from chat_app.chat import Chat
 from chat_app.mind import open_mind
 from chat_app.web import talks as talks_module
 from chat_app.web.server import Web
+from trainer import mind_file
 
 HELLO = minds.ANSWER_TEXT
 
@@ -249,6 +250,50 @@ def test_a_mind_that_memory_does_not_hold_leaves_the_present_one_talking(
     assert two.post(f"{two.new()}/say", {"text": "А"}).text == HELLO
 
 
+@pytest.fixture
+def voiced(tmp_path: Path) -> Iterator[Client]:
+    """A server whose mind has another voice."""
+    pieces = minds.char_pieces(marks=True)
+    config, path = minds.config(len(pieces.pieces)), tmp_path / "two.mind"
+    base, theirs = minds.arrays(config, 0), minds.arrays(config, 1)
+    about = {"title": "Философ", "description": "", "sampling": {"temperature": 0, "max_tokens": 9}, "answers": []}
+    mind_file.write(
+        path, config, base, pieces, chat=minds.manners(pieces, chats=True, temperature=0, max_tokens=9),
+        card={}, golden=[], variants={"artistic": mind_file.Variant(theirs, about)},
+    )  # fmt: skip
+    web = Web(Chat.with_mind(open_mind(path), tmp_path / "talks"), "ru")
+    yield Client(web)
+    web.stop()
+
+
+def test_another_voice_of_the_mind_answers_when_it_is_chosen(voiced: Client) -> None:
+    state = voiced.get("/api/state").value
+    assert (state["modes"], state["mode"]) == (["normal", "artistic"], "normal")
+    talk, other = voiced.new(), voiced.new()
+    own = voiced.post(f"{talk}/say", {"text": "А"}).text
+    assert voiced.post("/api/mode", {"name": "artistic"}).value["mode"] == "artistic"
+    theirs = voiced.post(f"{other}/say", {"text": "А"}).text
+    assert len(own) == len(theirs) == 9
+    assert own != theirs
+    tokens = voiced.get(f"{other}/look").value["tokens"]
+    assert "".join(token["text"] for token in tokens) == theirs
+    assert all(token["probability"] == token["alternatives"][0]["probability"] for token in tokens)  # its own thoughts
+    voiced.post("/api/mode", {"name": "normal"})
+    assert voiced.post(f"{talk}/retry", {}).text == own
+    assert voiced.post("/api/mode", {"name": "nobody"}).status == 404
+
+
+def test_every_voice_is_a_model_of_the_api(voiced: Client) -> None:
+    names = [model["id"] for model in voiced.get("/v1/models").value["data"]]
+    assert names == ["two", "two:artistic"]
+    said = [
+        voiced.post("/v1/chat/completions", {"model": name, "messages": [{"role": "user", "content": "А"}]}).value
+        for name in names
+    ]
+    assert [answer["model"] for answer in said] == names
+    assert len({answer["choices"][0]["message"]["content"] for answer in said}) == 2
+
+
 def test_beside_a_terminal_the_conversation_there_is_read_only(chatting: Path, tmp_path: Path) -> None:
     chat = Chat.with_mind(open_mind(chatting), tmp_path)
     for _ in chat.say("В терминале"):
@@ -275,6 +320,6 @@ def test_the_page_follows_the_terminal_to_another_mind(two: Client, chatting: Pa
         chat.switch(open_mind(tmp_path / "second.mind"))
         assert client.get("/api/state").value["mind"]["name"] == "second"
         assert client.post(f"{client.new()}/say", {"text": "А"}).text == "Пока!"
-        assert web.talks.seats.engine.weights is chat.engine.weights  # one copy in memory
+        assert web.talks.voice.seats.engine.weights is chat.engine.weights  # one copy in memory
     finally:
         web.stop()
