@@ -38,6 +38,7 @@ Out = Annotated[Path | None, typer.Option("--out", help="The work folder; out/RE
 To = Annotated[Path | None, typer.Option("--to", help="Where the mind goes; OUT/RECIPE.mind by default.")]
 Folder = Annotated[Path | None, typer.Option("--to", help="The folder to write into; OUT by default.")]
 MindFile = Annotated[Path, typer.Argument(metavar="MIND", help="A .mind file or a box that answers.")]
+Mode = Annotated[str, typer.Option("--mode", help="The voice to judge, if not the mind's own.")]
 Other = Annotated[Path, typer.Argument(metavar="OTHER", help="Another .mind file or box, to compare with.")]
 Json = Annotated[Path | None, typer.Option("--out", help="Write the figures and the talk into this .json file.")]
 Page = Annotated[Path | None, typer.Option("--page", help="Write a page for people into this .html file.")]
@@ -277,23 +278,23 @@ def report(
 @app.command()
 def evaluate(
     mind: MindFile, out: Json = None, page: Page = None, against: Against = [], quick: Quick = False,  # noqa: B006
-    search: Search = False, seed: Seed = 0,
+    search: Search = False, seed: Seed = 0, mode: Mode = "",
 ) -> None:  # fmt: skip
     """The report card of a mind that answers: sums, facts, itself, memory, loops; or which sampling suits it."""
     from trainer.evaluate import command, exam, table
     from trainer.evaluate import search as grid
     from trainer.evaluate.card import judge
 
-    opened, engine = command.opened(mind)
+    opened, engine = command.opened(mind, mode)
     questions = exam.prepare(against, quick=quick or search)
-    sampling = opened.manners.sampling
+    sampling = opened.variants[mode].sampling if mode else opened.manners.sampling
     tries = len(list(grid.grid(sampling)))
     columns = (TextColumn("evaluate"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns) as progress:
         bar = progress.add_task("", total=len(questions.probes) * tries if search else questions.steps)
         step = partial(progress.advance, bar)
         if search:
-            cards = grid.search(opened, engine, questions, seed=seed, step=step)
+            cards = grid.search(opened, engine, questions, sampling=sampling, seed=seed, step=step)
         else:
             cards = [judge(opened, engine, questions, sampling=sampling, seed=seed, step=step)]
     rich.print(*[table.ranking(cards)] * search, *table.of(cards[0]), sep="\n")

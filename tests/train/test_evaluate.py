@@ -312,7 +312,7 @@ def test_search_ranks_what_it_tried_the_best_first(short, talking, monkeypatch) 
     monkeypatch.setattr(search, "_CUTS", ((1.0, 0.0),))
     steps = []
     few = replace(short, probes=short.probes[:4])
-    found = search.search(mind, engine, few, seed=0, step=lambda: steps.append(1))
+    found = search.search(mind, engine, few, sampling=mind.manners.sampling, seed=0, step=lambda: steps.append(1))
     assert len(found) == 5  # the mind's own, and two temperatures with two penalties
     assert [each.score for each in found] == sorted((each.score for each in found), reverse=True)
     assert found[-1].sampling.temperature == 50

@@ -15,17 +15,24 @@ from trainer.evaluate.card import Card
 from trainer.files import replacing
 
 
-def opened(path: Path) -> tuple[Mind, Engine]:
-    """The mind at `path`, ready to answer. StageError where there is none, or one that does not answer."""
+def opened(path: Path, mode: str = "") -> tuple[Mind, Engine]:
+    """The mind at `path`, ready to answer, with one of its voices if that is named.
+
+    StageError where there is none, or one that does not answer.
+    """
     try:
         mind = open_mind(path)
         engine = Engine.with_mind(mind)
+        if mode in mind.variants:
+            engine = engine.variant(mind, mode)
     except BoxError as error:
         raise StageError(f"{error.sentence('en')} `trainer export` makes one of a grown recipe.") from error
     if not mind.can_chat:
         raise StageError(
             f"{path} goes on from a text and does not answer: a report card is for minds fine-tuned to talk."
         )
+    if mode and mode not in mind.variants:
+        raise StageError(f"{path} has no voice called {mode}. Known: {', '.join(mind.variants) or 'none'}.")
     return mind, engine
 
 

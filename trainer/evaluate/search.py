@@ -28,14 +28,16 @@ def grid(base: Sampling) -> Iterator[Sampling]:
             yield changed
 
 
-def search(mind: Mind, engine: Engine, exam: Exam, *, seed: int, step: Callable[[], None]) -> list[Card]:
-    """Cards of all combinations over the same probes and dice, the best first; of equals the more varied.
+def search(
+    mind: Mind, engine: Engine, exam: Exam, *, sampling: Sampling, seed: int, step: Callable[[], None]
+) -> list[Card]:
+    """Cards of `sampling` and all combinations over the same probes and dice, the best first, of equals the more varied.
 
     What a mind foretells does not depend on sampling and is left out.
     """
     exam = replace(exam, held={})
     cards = [
-        card.judge(mind, engine, exam, sampling=sampling, seed=seed, step=step)
-        for sampling in grid(mind.manners.sampling)
+        card.judge(mind, engine, exam, sampling=tried, seed=seed, step=step)
+        for tried in grid(sampling)
     ]
     return sorted(cards, key=lambda found: (found.score, found.distinct_2), reverse=True)
