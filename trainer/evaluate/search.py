@@ -31,7 +31,7 @@ def grid(base: Sampling) -> Iterator[Sampling]:
 def search(
     mind: Mind, engine: Engine, exam: Exam, *, sampling: Sampling, seed: int, step: Callable[[], None]
 ) -> list[Card]:
-    """Cards of `sampling` and all combinations over the same probes and dice, the best first, of equals the more varied.
+    """Cards of `sampling` and all combinations over the same probes and dice; the best first, then the varied.
 
     What a mind foretells does not depend on sampling and is left out.
     """
