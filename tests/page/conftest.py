@@ -11,6 +11,9 @@ import pytest
 from page.visits import EVIL, LAPTOP, Program, Visit, chromium
 from playwright.sync_api import Browser, Playwright, sync_playwright
 
+from trainer import mind_file
+from trainer.mind_file import Variant
+
 
 @pytest.fixture(scope="session")
 def playwright() -> Iterator[Playwright]:
@@ -80,6 +83,20 @@ def grown(folder: Path) -> Path:
         {"iteration": 900, "prompt": "Однажды вечером", "text": "Однажды вечером река остановилась."},
     ]
     return minds.random_mind(folder / "grown.mind", chats=True, card={"samples": samples})
+
+
+@pytest.fixture(scope="session")
+def voiced(folder: Path) -> Path:
+    """A mind with a second voice, `artistic`."""
+    pieces = minds.char_pieces(marks=True)
+    config = minds.config(len(pieces.pieces))
+    own, other, prompt = minds.arrays(config, 0), minds.arrays(config, 1), [5, 6, 7]
+    about = {"sampling": {"temperature": 1.3}, "answers": [minds.golden(config, other, prompt)]}
+    mind_file.write(
+        folder / "voiced.mind", config, own, pieces, chat=minds.manners(pieces, chats=True, max_tokens=5),
+        card={"title": "Проба"}, golden=[minds.golden(config, own, prompt)], variants={"artistic": Variant(other, about)},
+    )  # fmt: skip
+    return folder / "voiced.mind"
 
 
 @pytest.fixture

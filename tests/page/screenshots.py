@@ -47,7 +47,7 @@ def take(browser: Browser, program: Program) -> None:
     here = visited(browser, program, locale="ru-RU", color_scheme="dark", **LAPTOP)
     here.page.keyboard.press("Alt+KeyL")
     expect(here.page.locator("#choices")).to_be_visible()
-    surprise = here.page.locator(".p0, .p1").first
+    surprise = here.page.locator("#tokens .p0, #tokens .p1").first
     surprise.click()
     here.page.screenshot(path=FOLDER / "look.png")
     here = visited(browser, program, locale="en-GB", color_scheme="dark", **PHONE)

@@ -346,3 +346,15 @@ def test_another_mind_begins_a_new_conversation_and_the_old_one_stays(visit, two
     here.ask("Теперь с другим.")
     here.page.locator("#talks").get_by_text("Сначала с одним.").click()
     expect(here.page.locator(".turn")).to_have_count(2)
+
+
+def test_another_voice_of_the_mind_speaks_with_its_own_settings(visit, programs, voiced) -> None:
+    here = visit(programs(voiced))
+    here.page.click("#who")
+    expect(here.page.locator("#modes [aria-current]")).to_contain_text("обычный")
+    here.page.locator("#modes").get_by_role("button", name="artistic").click()
+    expect(here.page.locator("#name")).to_have_text("Проба · artistic")
+    here.ask("Скажи.")
+    assert rows(here.program)[-1]["mode"] == "artistic"
+    here.page.click("#to-settings")
+    expect(here.page.locator("#dial-temperature")).to_have_value("1.3")
