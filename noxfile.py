@@ -113,6 +113,7 @@ def bench(session: nox.Session) -> None:
         session.run("python", "-m", "tests.bench.report", *found)
         return
     found = [_measured(session, "tests.bench.engine"), _measured(session, "tests.bench.tokenizer", *texts)]
+    found.append(_measured(session, "tests.bench.server"))
     if "--boxes" in session.posargs:
         found += _sealed_and_timed(session)
     session.run("python", "-m", "tests.bench.report", *found)

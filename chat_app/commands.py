@@ -157,21 +157,17 @@ def _mind(chat: Chat, rest: str, lang: str) -> Outcome:
     path = next((path for path in neighbours if rest in (path.stem, path.name)), _path(rest))
     chat.switch(minds.open_mind(path))
     greeting = chat.mind.manners.greeting
-    return Outcome("\n".join([language.MIND_IS(lang, title=_title(chat.mind)), *([greeting] if greeting else [])]))
+    return Outcome("\n".join([language.MIND_IS(lang, title=chat.mind.title), *([greeting] if greeting else [])]))
 
 
 def _described(path: Path, present: Mind) -> str:
     """A mind in a list, the present one with a star; what cannot be opened says so when it is chosen."""
     here = os.path.realpath(path) == os.path.realpath(present.path)  # a link may lead nowhere, a file be moved
     try:
-        title = _title(present if here else minds.open_mind(path))
+        title = (present if here else minds.open_mind(path)).title
     except MindError:
         title = "?"
-    return f"{'*' if here else ' '} {path.name if path.suffix != '.mind' else path.stem}: {title}"
-
-
-def _title(mind: Mind) -> str:
-    return str(mind.card.get("title") or mind.path.stem)
+    return f"{'*' if here else ' '} {minds.called(path)}: {title}"
 
 
 def _license(chat: Chat, rest: str, lang: str) -> Outcome:

@@ -85,8 +85,7 @@ class Terminal:
 
     def _greet(self) -> None:
         mind = self._awakening.mind()
-        title = str(mind.card.get("title") or mind.path.stem)
-        self._screen.show("name", title)
+        self._screen.show("name", mind.title)
         if mind.manners.greeting:
             self._screen.write([mind.manners.greeting])
         self._remark([language.HINT(self._lang)])

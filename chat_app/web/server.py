@@ -11,6 +11,7 @@ import logging
 import socket
 import threading
 import time
+from contextlib import suppress
 from typing import Any, Final
 
 from bottle import Bottle, request
@@ -46,18 +47,51 @@ _CONNECTIONS: Final = 200  # at most; of more, the oldest that asks nothing is c
 _QUICK: Final = 4  # threads for what takes no time
 _SILENCE: Final = 60  # seconds that a connection may say nothing
 _SLOW: Final = 30  # seconds that a request may take to arrive
+_DROPPED: Final = 1 << 24  # bytes of a refused body that are waited for
 
 
 class Channel(HTTPChannel):  # type: ignore[misc]
-    """A connection that knows when its request began to arrive, and refuses in the form that clients understand."""
+    """A connection that knows when its request began to arrive. All but its construction happens in waitress's loop.
+
+    Closed while a body that was refused is still coming, it would be reset, and the refusal be lost on its way: so it
+    is closed in one direction first, and what comes from the other is dropped for a while.
+    """
 
     begun = 0.0
+    close_when_flushed = False  # waitress's own
+    refuses = False  # a body that may still be coming
+    dropped = -1  # bytes of it, once the refusal has left
 
     def received(self, data: bytes) -> bool:
-        """Take in what has arrived; called by waitress's loop."""
+        """Take in what has arrived."""
         if self.request is None:
             self.begun = time.time()
         return bool(super().received(data))
+
+    def readable(self) -> bool:
+        """Whether more may come."""
+        return self.dropped >= 0 or bool(super().readable())
+
+    def handle_read(self) -> None:
+        """Read what has come; `recv` closes where nothing will."""
+        if self.dropped < 0:
+            super().handle_read()
+            return
+        try:
+            self.dropped += len(self.recv(self.adj.recv_bytes))
+        except OSError:
+            self.will_close = True
+        self.will_close = self.will_close or self.dropped > _DROPPED
+
+    def handle_write(self) -> None:
+        """Write what waits to be written, and end what is to end then."""
+        if self.refuses and self.close_when_flushed and not self.total_outbufs_len and self.dropped < 0:
+            self.close_when_flushed = False
+            self.dropped = 0
+            with suppress(OSError):  # it has gone
+                self.socket.shutdown(socket.SHUT_WR)
+            return
+        super().handle_write()
 
 
 class Refusal(ErrorTask):  # type: ignore[misc]
@@ -72,6 +106,7 @@ class Refusal(ErrorTask):  # type: ignore[misc]
             self.status = line
             self.response_headers = [*headers, *HEADERS]
 
+        self.channel.refuses = isinstance(error, RequestTooLarge)
         (data,) = refused(error, self.channel.server.lang, start)
         self.content_length = len(data)
         self.set_close_on_finish()
@@ -116,7 +151,8 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
         """Close what is silent for too long, and requests that take for ever to arrive."""
         super().maintenance(now)
         for channel in self.active_channels.values():
-            if channel.request is not None and not channel.requests and now - channel.begun > _SLOW:
+            arriving = channel.request is not None or channel.dropped >= 0
+            if arriving and not channel.requests and now - channel.begun > _SLOW:
                 channel.will_close = True
 
     def run(self) -> None:

@@ -157,6 +157,26 @@ def test_a_client_that_sends_two_megabytes_is_told_so(client: Client) -> None:
     assert str(LARGEST_BODY) in answer.message
 
 
+def test_a_refusal_is_heard_by_whoever_still_sends(client: Client) -> None:
+    """A connection closed on arriving data is reset, and its last words are thrown away on some systems."""
+    with client.connect() as connection:
+        connection.sendall(client.head("POST", "/api/conversations", f"Content-Length: {3 << 20}") + b"\r\n")
+        for _ in range(48):  # 3 MB, slowly enough for the refusal to come in between
+            connection.sendall(b"x" * (1 << 16))
+            time.sleep(0.001)
+        answer = b""
+        while chunk := connection.recv(1 << 16):
+            answer += chunk
+    assert status(answer) == 413
+
+
+def test_whoever_never_ends_a_refused_body_is_dropped(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "_DROPPED", 1 << 20)
+    head = client.head("POST", "/api/conversations", f"Content-Length: {1 << 40}") + b"\r\n"
+    with client.connect() as connection, pytest.raises(ConnectionError):
+        connection.sendall(head + b"x" * (100 << 20))
+
+
 def test_a_body_in_chunks_is_refused_when_it_grows_too_large(client: Client) -> None:
     head = client.head("POST", "/api/conversations", "Transfer-Encoding: chunked") + b"\r\n"
     chunk = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"

@@ -38,6 +38,10 @@ def rows(m: dict[str, Any]) -> list[tuple[str, str, str, bool]]:
         row("decode with a busy neighbour: beside one thread", kept, "{:.2f}", "0.90", holds=kept >= 0.9)
         us = m["sampling_microseconds"]
         row("one pick among 32,000 logits", us, "{:.0f} us", "60 us", holds=us <= 60)
+    if "server_speed" in m:
+        ms, lost = 1e3 * m["server_first_token_seconds"], 1 - m["server_speed"]
+        row("API: first token later than the engine's own", ms, "{:.1f} ms", "at most 10 ms", holds=ms <= 10)
+        row("API: speed lost by streaming", lost, "{:.1%}", "at most 5%", holds=lost <= 0.05)
     if "tokenizer_lines" in m:
         different = m["tokenizer_different_lines"]
         row(
