@@ -91,10 +91,14 @@ def voiced(folder: Path) -> Path:
     pieces = minds.char_pieces(marks=True)
     config = minds.config(len(pieces.pieces))
     own, other, prompt = minds.arrays(config, 0), minds.arrays(config, 1), [5, 6, 7]
-    about = {"sampling": {"temperature": 1.3}, "answers": [minds.golden(config, other, prompt)]}
+    about = {
+        "title": "Философ", "description": "говорит странно", "sampling": {"temperature": 1.3},
+        "answers": [minds.golden(config, other, prompt)],
+    }  # fmt: skip
     mind_file.write(
         folder / "voiced.mind", config, own, pieces, chat=minds.manners(pieces, chats=True, max_tokens=5),
-        card={"title": "Проба"}, golden=[minds.golden(config, own, prompt)], variants={"artistic": Variant(other, about)},
+        card={"title": "Проба"}, golden=[minds.golden(config, own, prompt)],
+        variants={"artistic": Variant(other, about)},
     )  # fmt: skip
     return folder / "voiced.mind"
 

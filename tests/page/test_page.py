@@ -221,6 +221,19 @@ def test_the_line_grows_with_its_words_and_shift_enter_does_not_send(visit, prog
     assert here.page.locator("#words").bounding_box()["height"] == low
 
 
+def test_words_typed_while_the_page_still_opens_stay(visit, programs, chatting) -> None:
+    here = visit(programs(chatting))
+    held: list = []
+    here.page.route("**/api/state", lambda route: held.append(route))  # noqa: PLW0108 - it must be a function
+    here.page.reload()
+    expect(here.page.locator("#words")).to_be_focused()
+    here.page.keyboard.type("рано")
+    held[0].continue_()
+    expect(here.page.locator("#greeting")).to_have_text(minds.GREETING)
+    here.page.keyboard.type(" встал")
+    expect(here.page.locator("#words")).to_have_value("рано встал")
+
+
 def test_a_word_that_an_input_method_composes_is_not_sent(visit, programs, chatting) -> None:
     here = visit(programs(chatting))
     here.page.fill("#words", "中")
