@@ -269,7 +269,9 @@ class NoRoom(BoxError):
 
 
 class LibraryRefused(BoxError):
-    en = "The system lets no library be loaded from {path}: {reason}. Set TMPDIR to another folder, or take the archive."
+    en = (
+        "The system lets no library be loaded from {path}: {reason}. Set TMPDIR to another folder, or take the archive."
+    )
     ru = "Система не даёт загружать библиотеки из {path}: {reason}. Дай TMPDIR другую папку или возьми архив с папкой."
 
 

@@ -239,7 +239,7 @@ def test_retry_streams_a_new_answer(chat: Chat) -> None:
 def test_what_the_person_thinks_of_an_answer_is_kept(chat: Chat, lang: str, command: str) -> None:
     list(chat.say("привет"))
     assert commands.run(chat, f"/{command}", lang).text == language.RATED(lang)
-    (messages, good), = load(chat.conversation.path, chat.mind.sha256).rated
+    ((messages, good),) = load(chat.conversation.path, chat.mind.sha256).rated
     assert [m.content for m in messages] == ["привет", chat.last.text]
     assert good == (command == "good")
 

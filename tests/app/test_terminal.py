@@ -127,9 +127,7 @@ def talk(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) ->
         path: Path, keys: str | bytes, *, lang: str = "ru", settle: Any = lambda sampling: sampling, **options: bool
     ) -> str:
         shown: list[str] = []
-        monkeypatch.setattr(
-            screen, "print_formatted_text", lambda text, **_: print("".join(part[1] for part in text))
-        )
+        monkeypatch.setattr(screen, "print_formatted_text", lambda text, **_: print("".join(part[1] for part in text)))
         with create_pipe_input() as pipe, create_app_session(input=pipe, output=DummyOutput()):
             pipe.send_bytes(keys if isinstance(keys, bytes) else keys.encode())
             assert Terminal(Awakening(path), lang, settle, **options).run() == 0

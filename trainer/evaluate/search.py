@@ -36,8 +36,5 @@ def search(
     What a mind foretells does not depend on sampling and is left out.
     """
     exam = replace(exam, held={})
-    cards = [
-        card.judge(mind, engine, exam, sampling=tried, seed=seed, step=step)
-        for tried in grid(sampling)
-    ]
+    cards = [card.judge(mind, engine, exam, sampling=tried, seed=seed, step=step) for tried in grid(sampling)]
     return sorted(cards, key=lambda found: (found.score, found.distinct_2), reverse=True)

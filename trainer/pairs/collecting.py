@@ -159,9 +159,7 @@ def _written(path: Path, about: dict[str, Any]) -> list[dict[str, Any]]:
     return rows
 
 
-def _judge(
-    asked: Sequence[Asked], rows: Sequence[dict[str, Any]], known: Known, kept: list[Rated]
-) -> Collected:
+def _judge(asked: Sequence[Asked], rows: Sequence[dict[str, Any]], known: Known, kept: list[Rated]) -> Collected:
     """Count one preset's answers, and add the pairs to what is kept: both sides, or neither."""
     found = Collected()
     for each, row in zip(asked, rows):
@@ -169,8 +167,10 @@ def _judge(
         found.written += 1
         found.unfinished += not row["ended"]
         found.looped += measures.loops(row["ids"], answer)
-        reason = "nothing said" if not answer else known.praise(
-            question, each.chosen, answer, ids=row["ids"], ended=row["ended"]
+        reason = (
+            "nothing said"
+            if not answer
+            else known.praise(question, each.chosen, answer, ids=row["ids"], ended=row["ended"])
         )
         if reason:
             found.dropped[reason] += 1
