@@ -24,6 +24,7 @@ from chat_app.web.replies import JSON, failure, status
 
 Environ = dict[str, Any]
 _LANGUAGE: Final = "mind_in_a_box.language"
+_OWN_LANGUAGE: Final = "mind_in_a_box.own_language"
 HEADERS: Final = (
     ("Cache-Control", "no-store"),
     ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"),
@@ -55,7 +56,7 @@ class Guard:
         """When somebody was last let in."""
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
-        environ[_LANGUAGE] = _language(environ, self._lang)
+        environ[_LANGUAGE], environ[_OWN_LANGUAGE] = _language(environ, self._lang), self._lang
 
         def start(line: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
             named = {name.lower() for name, _ in headers}
@@ -89,6 +90,11 @@ class Guard:
 def language_of(environ: Environ) -> str:
     """The language in which the one who asks is answered."""
     return str(environ[_LANGUAGE])
+
+
+def own_language(environ: Environ) -> str:
+    """The language that the program was started in, whatever the browser prefers."""
+    return str(environ[_OWN_LANGUAGE])
 
 
 def _language(environ: Environ, default: str) -> str:

@@ -18,7 +18,7 @@ from chat_app.errors import BadSetting, NoChildhood
 from chat_app.sampler import RANGES
 from chat_app.voices import OWN
 from chat_app.web import streams
-from chat_app.web.guard import language_of
+from chat_app.web.guard import language_of, own_language
 from chat_app.web.replies import EVENTS, body, changed, field, gone, reply
 from chat_app.web.talks import Talks, title
 
@@ -49,7 +49,7 @@ class PageApi:
         mind, card = self._talks.mind, self._talks.mind.card
         return reply({
             "version": __version__,
-            "lang": language_of(request.environ),
+            "lang": own_language(request.environ),
             "mind": {
                 "name": mind.name, "title": mind.title, "description": card.get("description"),
                 "author": card.get("author"), "licence": card.get("licence"), "can_chat": mind.can_chat,

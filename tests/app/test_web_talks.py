@@ -45,6 +45,10 @@ def test_the_page_learns_who_it_talks_with(client: Client) -> None:
     assert state["lang"] == "ru"
 
 
+def test_the_page_speaks_the_programs_language_first_whatever_the_browser_prefers(client: Client) -> None:
+    assert client.get("/api/state", **{"Accept-Language": "en-GB,en;q=0.9"}).value["lang"] == "ru"
+
+
 def test_an_answer_comes_in_pieces_and_tells_how_it_went(client: Client) -> None:
     talk = client.new()
     answer = client.post(f"{talk}/say", {"text": "Привет"})
