@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
+import sys
 from pathlib import Path
 
 import nox
@@ -17,6 +19,13 @@ nox.options.reuse_existing_virtualenvs = True
 nox.options.sessions = ["lint", "types", "test_app", "test_train", "coverage"]
 
 PROJECT = nox.project.load_toml("pyproject.toml")
+RELEASED_ON = "3.11"  # what build/requirements is pinned for
+PLATFORMS = {
+    "linux-x86_64": "x86_64-manylinux_2_28", "linux-arm64": "aarch64-manylinux_2_28",
+    "windows-x86_64": "x86_64-pc-windows-msvc", "windows-arm64": "aarch64-pc-windows-msvc",
+    "macos-x86_64": "x86_64-apple-darwin", "macos-arm64": "aarch64-apple-darwin",
+}  # fmt: skip
+FROM_SOURCE = {"PYTHONPATH": str(Path(__file__).resolve().parent)}
 SOURCES = ("chat_app", "trainer", "build", "tests", "noxfile.py")
 
 
@@ -77,6 +86,69 @@ def smoke(session: nox.Session) -> None:
     session.install(*group("test-app"), "-e", ".")
     session.run("pytest", "tests/box")  # without posargs, which choose a packer or a mind for `box`
     session.run("python", "build/contents.py")
+
+
+@nox.session(default=False)
+def release(session: nox.Session) -> None:
+    """What is given to others, in dist/: boxes of both packers, checked and described; `-- nuitka`, `-- --mind PATH`.
+
+    Built of what build/requirements pins for this platform, where it does.
+    """
+    _for_release(session)
+    session.run("python", "build/release.py", *session.posargs, env=FROM_SOURCE)
+
+
+@nox.session(default=False)
+def reproduce(session: nox.Session) -> None:
+    """Build twice and say what differs: PyInstaller, or `-- nuitka`."""
+    _for_release(session)
+    session.run("python", "build/twice.py", *session.posargs, env=FROM_SOURCE)
+
+
+@nox.session(default=False)
+def gift(session: nox.Session) -> None:
+    """Write what to send with each box of dist/, in Russian and English, and a page that shows it."""
+    _for_release(session)
+    session.run("python", "build/gift.py", *session.posargs, env=FROM_SOURCE)
+
+
+@nox.session(default=False)
+def requirements(session: nox.Session) -> None:
+    """Pin by hash what a release is built of, for every platform anew."""
+    session.install("uv")
+    Path("build/requirements").mkdir(exist_ok=True)
+    for place, wheels in PLATFORMS.items():
+        session.run(
+            "uv", "pip", "compile", "pyproject.toml", "--group", "release", "--upgrade", "--generate-hashes",
+            "--python-version", RELEASED_ON, "--python-platform", wheels, "--quiet",
+            "--custom-compile-command", "nox -s requirements", "--output-file", f"build/requirements/{place}.txt",
+        )  # fmt: skip
+
+
+@nox.session(default=False)
+def workflows(session: nox.Session) -> None:
+    """The workflows of .github: actionlint for what would not run, zizmor for what others could misuse."""
+    session.install(*group("workflows"))
+    session.run("actionlint")
+    session.run("zizmor", "--offline", ".github/workflows")
+
+
+def _place() -> str:
+    """The platform at hand, as the names of boxes have it."""
+    system = {"win32": "windows", "darwin": "macos"}.get(sys.platform, sys.platform)
+    machine = platform.machine().lower()
+    processor = {"amd64": "x86_64", "aarch64": "arm64"}.get(machine, machine)
+    return f"{system}-{processor}"
+
+
+def _for_release(session: nox.Session) -> None:
+    """Install the pinned requirements of this platform; others as pyproject.toml has them."""
+    pinned = Path(f"build/requirements/{_place()}.txt")
+    if pinned.exists() and sys.version_info[:2] == tuple(map(int, RELEASED_ON.split("."))):
+        own = ("--no-binary", "pyinstaller") if "PYINSTALLER_COMPILE_BOOTLOADER" in os.environ else ()
+        session.install("--require-hashes", *own, "-r", str(pinned))
+    else:
+        session.install(*group("release"), *PROJECT["project"]["dependencies"])
 
 
 @nox.session(default=False)

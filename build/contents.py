@@ -6,16 +6,19 @@ Knows files and names; knows nothing of how a packer works.
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
+import os
 import platform
+import re
 import sys
-import sysconfig
 import tomllib
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Final, Literal
 
-from chat_app import housekeeping
-from chat_app.mind import MAGIC, SIZE_DIGITS, locate
+import licences
+import revision
+
+from chat_app import __version__, housekeeping, terms
+from chat_app.mind import BOX, MAGIC, SIZE_DIGITS, locate
 
 Packer = Literal["pyinstaller", "nuitka"]
 
@@ -25,6 +28,7 @@ ENTRY: Final = ROOT / "chat_app" / "__main__.py"
 SPEC: Final = ROOT / "spec" / "box.spec"
 ASSETS: Final = ROOT / "assets"
 OUT: Final = ROOT / "out" / "box"  # what the packers work with
+FROZEN: Final = OUT / "frozen"  # what each of them says that it froze
 DIST: Final = ROOT / "dist"  # what they make
 MIND: Final = OUT / "mind"  # the mind with its trailer, as it stands in a box
 DATA: Final = OUT / "data"  # small files that stand beside the program inside a box
@@ -49,25 +53,40 @@ EXCLUDED: Final = (
 EAST_ASIAN: Final = (
     "_codecs_cn", "_codecs_hk", "_codecs_iso2022", "_codecs_jp", "_codecs_kr", "_codecs_tw", "_multibytecodec",
 )  # fmt: skip
-LICENSED: Final = ("bottle", "numpy", "orjson", "prompt_toolkit", "segno", "waitress", "wcwidth")
+DESCRIPTIONS: Final = (".html", ".json", ".pdf", ".txt")  # what stands beside boxes and is none
 
 
-def executable_name(packer: Packer, system: str = sys.platform, machine: str = platform.machine()) -> str:
-    """The file a person receives, such as mind-in-a-box-linux-x86_64 or mind-in-a-box-windows-x86_64-nuitka.exe."""
-    place = {"win32": "windows", "darwin": "macos"}.get(system, system)
-    processor = {"amd64": "x86_64"}.get(machine.lower(), machine.lower())
-    suffix = "-nuitka" if packer == "nuitka" else ""
-    return f"mind-in-a-box-{place}-{processor}{suffix}" + (".exe" if system == "win32" else "")
+def place(system: str = sys.platform, machine: str = platform.machine()) -> str:
+    """The operating system and processor in a name, such as linux-x86_64."""
+    name = {"win32": "windows", "darwin": "macos"}.get(system, system)
+    processor = {"amd64": "x86_64", "aarch64": "arm64"}.get(machine.lower(), machine.lower())
+    return f"{name}-{processor}"
 
 
-def folder_name(packer: Packer, system: str = sys.platform, machine: str = platform.machine()) -> str:
-    """The folder inside the archive that stands beside the one-file box."""
-    return executable_name(packer, system, machine).removesuffix(".exe")
+def stem(mind: Path, packer: Packer, where: str = "") -> str:
+    """What all files of one build begin with: mind-in-a-box-<mind>-<version>-<os>-<arch>[-nuitka]."""
+    named = re.fullmatch(rf"{BOX}-(.+?)-\d+\.\d+.*", mind.name)  # a box is asked for its mind, too
+    name = named[1] if named else mind.stem
+    return f"{BOX}-{name}-{__version__}-{where or place()}" + ("-nuitka" if packer == "nuitka" else "")
 
 
-def archive_name(packer: Packer, system: str = sys.platform, machine: str = platform.machine()) -> str:
-    """The archive of the folder build."""
-    return folder_name(packer, system, machine) + (".zip" if system == "win32" else ".tar.gz")
+def program_name(system: str = sys.platform) -> str:
+    """The program inside a folder, and what the packers call it until it is moved to dist/."""
+    return BOX + _ending(system)
+
+
+def executable_name(stem: str, system: str = sys.platform) -> str:
+    """The one file that a person receives."""
+    return stem + _ending(system)
+
+
+def archive_name(stem: str, system: str = sys.platform) -> str:
+    """The archive that a person receives; it holds a folder called `stem`."""
+    return stem + (".zip" if system in ("win32", "darwin") else ".tar.gz")
+
+
+def _ending(system: str) -> str:
+    return ".exe" if system == "win32" else ""
 
 
 def default_mind() -> Path:
@@ -79,64 +98,54 @@ def default_mind() -> Path:
     return ASSETS / str(name)
 
 
-def arguments(purpose: str | None) -> argparse.Namespace:
-    """What a packer is told. The mind is prepared, and the folder `dist` exists."""
+def arguments(purpose: str | None, packer: Packer) -> argparse.Namespace:
+    """What a packer is told. The mind is prepared, the folder `dist` exists, `stem` begins every name in it."""
     parser = argparse.ArgumentParser(description=purpose)
     parser.add_argument(
         "--mind", type=Path, help="the .mind to carry, or a box that has it (default: assets/manifest.toml's)"
     )
     parser.add_argument("--dist", type=Path, default=DIST, help="the folder for what is made (default: %(default)s)")
     options = parser.parse_args()
-    prepare(options.mind or default_mind())
+    options.mind = options.mind or default_mind()
+    prepare(options.mind, packer)
+    options.stem = stem(options.mind, packer)
     options.dist = options.dist.resolve()
     options.dist.mkdir(parents=True, exist_ok=True)
     return options
 
 
-def prepare(mind: Path) -> None:
+def prepare(mind: Path, packer: Packer) -> None:
     """Write what the packers take: the mind with its trailer [length u64 LE][magic], the marker, the licences.
 
     BoxError where `mind` is no mind; another box will do as well.
     """
-    start, length = locate(mind)
     DATA.mkdir(parents=True, exist_ok=True)
-    with mind.open("rb") as source, MIND.open("wb") as target:
-        source.seek(start)
-        target.write(source.read(length))
+    length = copy_mind(mind, MIND)
+    with MIND.open("ab") as target:
         target.write(length.to_bytes(SIZE_DIGITS, "little") + MAGIC)
     (DATA / housekeeping.MARKER).write_bytes(b"")
-    (DATA / "LICENCES.txt").write_text(licences(), "utf-8")
+    (DATA / terms.FILE).write_text(licences.text(packer), "utf-8", newline="\n")
 
 
-def licences() -> str:
-    """The terms of everything that a box carries besides the mind, whose own terms /license tells."""
-    texts = [("Mind in a Box", ROOT / "LICENSE")]
-    stdlib = Path(sysconfig.get_path("stdlib"))
-    texts += [
-        ("Python", file) for file in (stdlib / "LICENSE.txt", Path(sys.base_prefix) / "LICENSE.txt") if file.is_file()
-    ]
-    for name in LICENSED:
-        for file in importlib.metadata.distribution(name).files or []:
-            if _is_licence(file):
-                texts.append((f"{name}: {file.name}", Path(str(file.locate()))))
-    return "\n\n".join(f"{'=' * 100}\n{title}\n{'=' * 100}\n{path.read_text('utf-8')}" for title, path in texts)
+def copy_mind(mind: Path, target: Path) -> int:
+    """Write the mind of a file, which may be a box, as a .mind; its length in bytes."""
+    start, length = locate(mind)
+    with mind.open("rb") as source:
+        source.seek(start)
+        target.write_bytes(source.read(length))
+    return length
 
 
-def _is_licence(file: PurePath) -> bool:
-    """Whether a file of a distribution holds terms, and not those of a part that is left out."""
-    module = ".".join(file.parts[2:-1])  # numpy-2.4.0.dist-info/licenses/numpy/random/LICENSE.md
-    return (
-        "dist-info" in file.parts[0]
-        and file.name.upper().startswith(("LICEN", "COPYING", "AUTHORS"))
-        and not any(module == name or module.startswith(name + ".") for name in EXCLUDED)
-    )
+def environment() -> dict[str, str]:
+    """What the packers run in, so that the same commit makes the same bytes."""
+    return os.environ | {"PYTHONHASHSEED": "0", "SOURCE_DATE_EPOCH": str(revision.moment())}
 
 
 def boxes() -> list[Path]:
     """What stands in dist/: archives before executables, the last made last."""
-    found = DIST.glob("mind-in-a-box-*") if DIST.is_dir() else ()
+    found = DIST.glob(f"{BOX}-*") if DIST.is_dir() else ()
     return sorted(
-        (path for path in found if path.is_file()),
+        (path for path in found if path.is_file() and path.suffix not in DESCRIPTIONS),
         key=lambda path: (path.suffix not in (".gz", ".zip"), path.stat().st_mtime),
     )
 

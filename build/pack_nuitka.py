@@ -1,15 +1,27 @@
-"""Seals a mind with Nuitka: dist/ gets one executable, chat_app compiled to C, the mind appended."""
+"""Seals a mind with Nuitka: dist/ gets one executable, chat_app compiled to C, the mind appended.
+
+On macOS, where a signature covers the whole file, the mind stands beside the program in an archive instead.
+"""
 
 from __future__ import annotations
 
+import argparse
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import archive
 import contents
+import frozen
+import icon
+import revision
+import windows
+
+from chat_app import __version__
 
 MADE = contents.OUT / "nuitka"
+REPORT = MADE / "report.xml"
 # {PID} is the outer process; housekeeping knows such a folder by its name and by the marker in it.
 UNPACKED = "{TEMP}/mind-in-a-box-{PID}-{TIME}"
 
@@ -27,24 +39,55 @@ def command(name: str) -> list[str]:
         *(f"--nofollow-import-to={module}" for module in contents.EXCLUDED),
         *(f"--include-data-files={path}={path.name}" for path in sorted(contents.DATA.iterdir())),
         f"--include-data-files={contents.PAGE}=chat_app/{contents.PAGE.name}",
-        f"--output-dir={MADE}", f"--output-filename={name}",
+        *looks(sys.platform),
+        f"--output-dir={MADE}", f"--output-filename={name}", f"--report={REPORT}",
         str(contents.ENTRY.parent),
     ]  # fmt: skip
 
 
+def looks(system: str) -> list[str]:
+    """What Windows shows of a program, and tells from a nameless one."""
+    if system != "win32":
+        return []
+    return [
+        f"--windows-icon-from-ico={icon.file(contents.OUT)}",
+        f"--product-name={windows.PRODUCT}", f"--company-name={windows.COMPANY}",
+        f"--file-description={windows.DESCRIPTION}", f"--copyright={windows.COPYRIGHT}",
+        f"--file-version={windows.four(__version__)}",
+        f"--product-version={windows.four(__version__)}",
+    ]  # fmt: skip
+
+
 def append(mind: Path, executable: Path) -> None:
-    """Put the mind with its trailer behind the program; on macOS signing comes after this."""
+    """Put the mind with its trailer behind the program; Authenticode signs it after this."""
     with mind.open("rb") as source, executable.open("ab") as target:
         shutil.copyfileobj(source, target)
 
 
+def beside(executable: Path, options: argparse.Namespace) -> None:
+    """Pack the signed program and the mind, under the name by which the program finds it, as one archive."""
+    folder = MADE / "folder"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    shutil.move(executable, folder)
+    contents.copy_mind(options.mind, folder / f"{executable.name}.mind")
+    packed = options.dist / contents.archive_name(options.stem)
+    archive.pack(folder, packed, options.stem, revision.moment())
+
+
 def main() -> None:
-    """Freeze, append, then move what came out to dist/, or to --dist."""
-    options = contents.arguments(__doc__)
-    name = contents.executable_name("nuitka")
-    subprocess.run(command(name), check=True, cwd=contents.OUT)
-    append(contents.MIND, MADE / name)
-    shutil.move(MADE / name, options.dist / name)
+    """Freeze, put the mind in, then move what came out to dist/, or to --dist."""
+    options = contents.arguments(__doc__, "nuitka")
+    executable = MADE / contents.program_name()
+    subprocess.run(command(executable.name), check=True, cwd=contents.OUT, env=contents.environment())
+    frozen.write("nuitka", frozen.reported(REPORT))
+    if sys.platform == "darwin":
+        beside(executable, options)
+        return
+    if sys.platform == "win32":
+        windows.put_manifest(executable)
+    append(contents.MIND, executable)
+    shutil.move(executable, options.dist / contents.executable_name(options.stem))
 
 
 if __name__ == "__main__":

