@@ -6,6 +6,7 @@ On macOS, where a signature covers the whole file, the mind stands beside the pr
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import contents
 import frozen
 import icon
 import revision
+import signing
 import windows
 
 from chat_app import __version__
@@ -46,7 +48,9 @@ def command(name: str) -> list[str]:
 
 
 def looks(system: str) -> list[str]:
-    """What Windows shows of a program, and tells from a nameless one."""
+    """What Windows shows of a program, by which a scanner tells it from a nameless one; whose macOS shall say it is."""
+    if system == "darwin" and (identity := os.environ.get("CODESIGN_IDENTITY")):
+        return [f"--macos-sign-identity={identity}", "--macos-sign-notarization"]
     if system != "win32":
         return []
     return [
@@ -87,6 +91,7 @@ def main() -> None:
     if sys.platform == "win32":
         windows.put_manifest(executable)
     append(contents.MIND, executable)
+    signing.sign(executable)
     shutil.move(executable, options.dist / contents.executable_name(options.stem))
 
 

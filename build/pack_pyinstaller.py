@@ -9,6 +9,7 @@ import sys
 import archive
 import contents
 import revision
+import signing
 
 
 def main() -> None:
@@ -20,6 +21,8 @@ def main() -> None:
         f"--workpath={made / 'work'}", f"--distpath={made}",
     ]  # fmt: skip
     subprocess.run(command, check=True, cwd=contents.ROOT, env=contents.environment())
+    for program in (made / contents.program_name(), made / "folder" / contents.program_name()):
+        signing.sign(program)
     shutil.move(made / contents.program_name(), options.dist / contents.executable_name(options.stem))
     packed = options.dist / contents.archive_name(options.stem)
     archive.pack(made / "folder", packed, options.stem, revision.moment())

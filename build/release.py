@@ -1,6 +1,6 @@
 """Seals a mind for other people: every box for this platform, checked, described and signed for by checksums.
 
-`python build/release.py [--mind PATH] [--dist FOLDER] [pyinstaller] [nuitka]`
+`python build/release.py [--mind PATH] [--sha256 DIGITS] [--dist FOLDER] [pyinstaller] [nuitka]`
 """
 
 from __future__ import annotations
@@ -137,6 +137,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("packers", nargs="*", choices=["pyinstaller", "nuitka"], metavar="PACKER", default=[])
     parser.add_argument("--mind", type=Path, help="the mind to carry (default: assets/manifest.toml's)")
+    parser.add_argument("--sha256", help="what the mind says its checksum is; anything else is refused")
     parser.add_argument("--dist", type=Path, default=contents.DIST, help="default: %(default)s")
     options = parser.parse_args()
     packers: list[contents.Packer] = options.packers or ["pyinstaller", "nuitka"]
@@ -145,6 +146,8 @@ def main() -> None:
         verify(mind)
     except BoxError as error:
         sys.exit(error.sentence("en"))
+    if options.sha256 not in (None, mind.sha256):
+        sys.exit(f"{mind.path} has the checksum {mind.sha256}, not {options.sha256}: it is another mind.")
     lacking = [line for packer in packers for line in missing(packer, sys.platform)]
     if trouble := [*refusals(mind, revision.unsaved()), *dict.fromkeys(lacking)]:
         sys.exit("\n".join(trouble))

@@ -1,0 +1,65 @@
+"""The notes of a release: what to take for which system, whose mind it is, how to check it. Knows build-info files.
+
+`python build/notes.py FOLDER` prints them in Markdown.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final
+
+_SYSTEMS: Final = {
+    "windows-x86_64": "Windows", "windows-arm64": "Windows on ARM", "macos-arm64": "macOS, Apple silicon",
+    "macos-x86_64": "macOS, Intel", "linux-x86_64": "Linux", "linux-arm64": "Linux on ARM",
+}  # fmt: skip
+_ENDINGS: Final = (".zip", ".tar.gz")
+_NOTES: Final = """\
+**{mind[title]}**, in a box: version {version}. No Python, no internet: open the file and talk.
+
+| for | take | MB | needs |
+| --- | --- | --- | --- |
+{rows}
+
+One file unpacks its libraries at each start. A folder (`.zip`, `.tar.gz`) does not, and is what to take where a virus
+scanner distrusts the file. `-nuitka` is the same program, compiled.
+
+The mind: sha256 `{mind[sha256]}`, licence {mind[licence]}, recipe `{mind[recipe]}`. The program: commit `{commit}`.
+
+- `sha256sum --check --ignore-missing SHA256SUMS` checks what you took.
+- `gh attestation verify FILE --repo OWNER/NAME` says where it was built.
+- `*.cdx.json` lists what is inside, `THIRD_PARTY_LICENSES.txt` on what terms.
+"""
+
+
+def written(builds: Iterable[dict[str, Any]]) -> str:
+    """The notes for the build-info of all platforms and packers; one mind, one commit. ValueError otherwise."""
+    told = sorted(builds, key=_order)
+    minds, commits = ({str(build[key]) for build in told} for key in ("mind", "commit"))
+    if len(minds) != 1 or len(commits) != 1:
+        raise ValueError(f"the builds are of {len(commits)} commits and {len(minds)} minds, not of one each")
+    rows = [_row(build, name) for build in told for name in sorted(build["files"], key=lambda n: n.endswith(_ENDINGS))]
+    return _NOTES.format(
+        mind=told[0]["mind"], version=told[0]["version"], commit=told[0]["commit"], rows="\n".join(rows)
+    )
+
+
+def _order(build: dict[str, Any]) -> tuple[int, str]:
+    return list(_SYSTEMS).index(_place(build)), build["name"]
+
+
+def _place(build: dict[str, Any]) -> str:
+    return next(place for place in _SYSTEMS if build["name"].removesuffix("-nuitka").endswith(place))
+
+
+def _row(build: dict[str, Any], name: str) -> str:
+    needs = f"glibc {build['glibc']['at_least']}" if build["glibc"] else ""
+    size = build["files"][name]["bytes"] / 1e6
+    return f"| {_SYSTEMS[_place(build)]} | `{name}` | {size:.0f} | {needs} |"
+
+
+if __name__ == "__main__":
+    found = sorted(Path(sys.argv[1]).glob("*.build.json"))
+    print(written(json.loads(path.read_text("utf-8")) for path in found), end="")
