@@ -141,9 +141,10 @@ def environment() -> dict[str, str]:
     return os.environ | {"PYTHONHASHSEED": "0", "SOURCE_DATE_EPOCH": str(revision.moment())}
 
 
-def boxes() -> list[Path]:
+def boxes(dist: Path | None = None) -> list[Path]:
     """What stands in dist/: archives before executables, the last made last."""
-    found = DIST.glob(f"{BOX}-*") if DIST.is_dir() else ()
+    dist = dist or DIST
+    found = dist.glob(f"{BOX}-*") if dist.is_dir() else ()
     return sorted(
         (path for path in found if path.is_file() and path.suffix not in DESCRIPTIONS),
         key=lambda path: (path.suffix not in (".gz", ".zip"), path.stat().st_mtime),

@@ -1,0 +1,125 @@
+"""Writes what to send with a box: a short message for its system, in Russian and English, and a page that shows it.
+
+`python build/gift.py [--dist FOLDER]` leaves all of it in FOLDER/gift. Knows names of files, nothing of what is inside.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import html
+import shutil
+import subprocess
+import sys
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+from typing import Final
+
+import checksums
+import contents
+import icon
+
+from chat_app.errors import BoxError
+from chat_app.mind import open_mind
+
+WORDS: Final = tomllib.loads((contents.RECIPES / "gift.toml").read_text("utf-8"))  # by language
+_COMMANDS: Final = {
+    "windows": "certutil -hashfile {name} SHA256", "macos": "shasum -a 256 {name}", "linux": "sha256sum {name}",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A file to send: its name, its checksum, and how the mind inside calls itself."""
+
+    name: str
+    sha256: str
+    title: str
+
+    @property
+    def system(self) -> str:
+        """The operating system that its name says."""
+        return next(system for system in _COMMANDS if f"-{system}-" in self.name)
+
+    @property
+    def stem(self) -> str:
+        """The name without what an archive has at its end."""
+        return self.name.removesuffix(".zip").removesuffix(".tar.gz")
+
+
+def message(box: Box, lang: str) -> list[str]:
+    """What to send with a box: paragraphs, the steps numbered, the checksum last."""
+    packed = box.stem != box.name
+    words = {
+        "title": box.title, "name": box.name, "folder": f"/{box.stem}" if packed else "",
+        "program": contents.program_name("win32" if box.system == "windows" else "") if packed else box.name,
+    }  # fmt: skip
+    words["quarantine"] = "-dr com.apple.quarantine ." if packed else f"-d com.apple.quarantine {box.name}"
+    said = WORDS[lang]
+    words["unpack"] = said["unpack"].format(**words) if packed else ""
+    words["command"] = _COMMANDS[box.system].format(**words)
+    steps = [f"{number}. {step.strip()}" for number, step in enumerate(said[box.system], 1)]
+    lines = (said["hello"], *steps, said["end"], said["check"], "{sha256}")
+    return [line.strip().format(**words, sha256=box.sha256) for line in lines]
+
+
+def page(boxes: list[Box], picture: Path | None) -> str:
+    """One page about all of them, with no address of anything outside."""
+    sections = "".join(
+        f'<section lang="{lang}"><h2>{html.escape(box.name)}</h2>'
+        + "".join(f"<p>{html.escape(line)}</p>" for line in message(box, lang))
+        + "</section>\n"
+        for lang in WORDS
+        for box in boxes
+    )
+    shown = f'<p><img alt="" src="{_inline(picture.read_bytes())}"></p>' if picture else ""
+    return Template((contents.RECIPES / "gift.html").read_text("utf-8")).substitute(
+        title=html.escape(boxes[0].title), icon=_inline(icon.png(icon.draw(128))), picture=shown, sections=sections
+    )
+
+
+def _inline(png: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(png).decode()
+
+
+def found(dist: Path) -> list[Box]:
+    """The boxes of a folder; an archive has the title of the program that it holds, else its own name."""
+    paths = contents.boxes(dist)
+    titles = {path.name.removesuffix(".exe"): _title(path) for path in paths if path.suffix not in (".gz", ".zip")}
+    boxes = [Box(path.name, checksums.of(path), "") for path in paths]
+    return [Box(box.name, box.sha256, titles.get(box.stem.removesuffix(".exe"), box.stem)) for box in boxes]
+
+
+def _title(path: Path) -> str:
+    try:
+        return open_mind(path).title
+    except BoxError as error:
+        sys.exit(error.sentence("en"))
+
+
+def main() -> None:
+    """Write messages and page; a PDF of it where there is a Chromium."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--dist", type=Path, default=contents.DIST, help="default: %(default)s")
+    dist = parser.parse_args().dist.resolve()
+    if not (boxes := found(dist)):
+        sys.exit(f"{dist} holds no box. Make one first: nox -s box")
+    (into := dist / "gift").mkdir(exist_ok=True)
+    for box in boxes:
+        for lang in WORDS:
+            (into / f"{box.name}.{lang}.txt").write_text("\n\n".join(message(box, lang)) + "\n", "utf-8")
+    picture = contents.ASSETS / "screenshots" / "page.png"
+    written = into / "gift.html"
+    written.write_text(page(boxes, picture if picture.exists() else None), "utf-8")
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if chromium:
+        quiet = ("--headless", "--no-sandbox", "--no-pdf-header-footer")
+        command = [chromium, *quiet, f"--print-to-pdf={into / 'gift.pdf'}", written.as_uri()]
+        subprocess.run(command, check=True, capture_output=True)
+    print(f"What to send with {len(boxes)} boxes is in {into}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,208 @@
+"""What goes with a release: notes, messages to friends, the joined folder, signatures, workflows, the second build."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import minds
+import pytest
+
+sys.path.insert(0, str(minds.ROOT / "build"))
+import checksums
+import gather
+import gift
+import licences
+import notes
+import signing
+import twice
+
+STEM = "mind-in-a-box-проба-0.1.0"
+SYSTEMS = ("windows-x86_64.exe", "windows-arm64.zip", "macos-arm64", "macos-x86_64.zip", "linux-arm64.tar.gz")
+WORKFLOWS = sorted((minds.ROOT / ".github/workflows").glob("*.yml"))
+
+
+# --- messages to friends -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("lang", ["ru", "en"])
+@pytest.mark.parametrize("ending", SYSTEMS)
+def test_a_message_says_what_to_do_and_how_to_check(ending: str, lang: str) -> None:
+    box = gift.Box(f"{STEM}-{ending}", "f" * 64, "Проба")
+    text = "\n".join(gift.message(box, lang))
+    assert "Проба" in text
+    assert box.name in text
+    assert text.endswith("f" * 64)
+    assert "{" not in text
+    assert ("chmod +x" in text) == (box.system != "windows")
+    assert ("quarantine" in text) == (box.system == "macos")
+    assert ("Подробнее" in text or "More info" in text) == (box.system == "windows")
+
+
+def test_an_archive_is_unpacked_first_and_its_whole_folder_is_cleared() -> None:
+    box = gift.Box(f"{STEM}-macos-arm64.zip", "0" * 64, "Проба")
+    text = "\n".join(gift.message(box, "en"))
+    assert f"Unpack {box.name}. Open Terminal and type: cd ~/Downloads/{STEM}-macos-arm64" in text
+    assert "xattr -dr com.apple.quarantine ." in text
+    assert "./mind-in-a-box" in text
+
+
+def test_both_languages_have_the_same_steps() -> None:
+    russian, english = (gift.WORDS[lang] for lang in ("ru", "en"))
+    assert russian.keys() == english.keys()
+    assert all(len(russian[key]) == len(english[key]) for key in ("windows", "macos", "linux"))
+
+
+def test_the_page_shows_every_box_and_asks_nobody_for_anything(tmp_path: Path) -> None:
+    found: list[str] = []
+
+    class Addresses(HTMLParser):
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            found.extend(str(value) for name, value in attrs if name in ("src", "href"))
+
+    (tmp_path / "page.png").write_bytes(b"\x89PNG")
+    boxes = [gift.Box(f"{STEM}-{ending}", "a" * 64, "Проба & <ящик>") for ending in SYSTEMS]
+    page = gift.page(boxes, tmp_path / "page.png")
+    Addresses().feed(page)
+    assert len(found) == 2
+    assert all(address.startswith("data:image/png;base64,") for address in found)
+    assert page.count("<section") == 2 * len(boxes)
+    assert "Проба &amp; &lt;ящик&gt;" in page
+
+
+def test_boxes_are_found_with_the_titles_of_their_minds(chatting: Path, tmp_path: Path) -> None:
+    (tmp_path / f"{STEM}-linux-arm64").write_bytes(chatting.read_bytes())
+    for name in (f"{STEM}-linux-arm64.tar.gz", f"{STEM}-linux-arm64.build.json", "SHA256SUMS"):
+        (tmp_path / name).touch()
+    found = gift.found(tmp_path)
+    assert [box.name for box in found] == [f"{STEM}-linux-arm64.tar.gz", f"{STEM}-linux-arm64"]
+    assert {box.title for box in found} == {gift.open_mind(chatting).title}
+
+
+# --- notes ---------------------------------------------------------------------------------------------------------
+
+
+def build(place: str, names: dict[str, int], **changes: object) -> dict[str, object]:
+    return {
+        "name": f"{STEM}-{place}", "version": "0.1.0", "commit": "abc",
+        "mind": {"title": "Проба", "sha256": "1" * 64, "licence": "MIT", "recipe": "tiny"},
+        "glibc": {"at_least": "2.28", "because_of": "libm"} if "linux" in place else None,
+        "files": {name: {"bytes": size} for name, size in names.items()},
+    } | changes  # fmt: skip
+
+
+def test_the_notes_have_a_row_for_every_file_windows_first() -> None:
+    builds = [
+        build("linux-x86_64-nuitka", {"c": 90_000_000}),
+        build("linux-x86_64", {"b.tar.gz": 99_000_000, "b": 95_400_000}),
+        build("windows-x86_64", {"a.exe": 96_000_000}),
+    ]
+    rows = [line for line in notes.written(builds).splitlines() if line.startswith("|")][2:]
+    assert rows == [
+        "| Windows | `a.exe` | 96 |  |", "| Linux | `b` | 95 | glibc 2.28 |",
+        "| Linux | `b.tar.gz` | 99 | glibc 2.28 |", "| Linux | `c` | 90 | glibc 2.28 |",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("change", [{"commit": "abd"}, {"mind": {"title": "Другой"}}])
+def test_builds_of_two_minds_or_commits_are_no_release(change: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="not of one each"):
+        notes.written([build("linux-x86_64", {"a": 1}), build("windows-x86_64", {"b": 1}, **change)])
+
+
+# --- one folder ----------------------------------------------------------------------------------------------------
+
+
+def dist(folder: Path, name: str, terms: str) -> Path:
+    folder.mkdir()
+    (folder / name).write_text(name)
+    (folder / gather.TERMS).write_text(terms)
+    (folder / checksums.NAME).write_text("of this folder alone")
+    return folder
+
+
+def test_what_all_platforms_made_comes_together_with_all_terms_and_new_sums(tmp_path: Path) -> None:
+    python = licences._section("Python", "PSF")
+    first, second = (f"{python}\n\n{licences._section(name, 'terms')}" for name in ("Nuitka", "PyInstaller"))
+    folders = [dist(tmp_path / "one", "a", first), dist(tmp_path / "two", "b", second)]
+    gather.gather(folders, tmp_path / "all")
+    assert {path.name for path in (tmp_path / "all").iterdir()} == {"a", "b", gather.TERMS, checksums.NAME}
+    terms = (tmp_path / "all" / gather.TERMS).read_text()
+    assert [terms.count(word) for word in ("PSF", "Nuitka", "PyInstaller")] == [1, 1, 1]
+    sums = (tmp_path / "all" / checksums.NAME).read_text()
+    assert [row.split()[1] for row in sums.splitlines()] == [gather.TERMS, "a", "b"]
+
+
+def test_two_builds_of_the_same_name_are_not_mixed(tmp_path: Path) -> None:
+    folders = [dist(tmp_path / name, "box", "") for name in ("one", "two")]
+    with pytest.raises(FileExistsError):
+        gather.gather(folders, tmp_path / "all")
+
+
+# --- signatures, the second build ----------------------------------------------------------------------------------
+
+
+def test_a_program_is_signed_by_the_command_that_is_told_and_otherwise_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "коробка с пробелом"
+    program.write_bytes(b"program and mind")
+    monkeypatch.delenv("SIGN_COMMAND", raising=False)
+    signing.sign(program)
+    assert program.read_bytes() == b"program and mind"
+    script = "import sys; open(sys.argv[2], 'ab').write(sys.argv[1].encode())"
+    monkeypatch.setenv("SIGN_COMMAND", f"'{sys.executable}' -c \"{script}\" 'signed by me'")
+    signing.sign(program)
+    assert program.read_bytes() == b"program and mindsigned by me"
+
+
+def test_a_second_build_is_compared_file_by_file(tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        (tmp_path / name / "inside").mkdir(parents=True)
+        (tmp_path / name / "inside" / "same").write_text("same")
+        (tmp_path / name / "other").write_text(name)
+    (tmp_path / "second" / "new").touch()
+    assert twice.different(tmp_path / "first", tmp_path / "second") == ["new", "other"]
+    assert twice.different(tmp_path / "first", tmp_path / "first") == []
+
+
+# --- workflows -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_actions_and_images_are_pinned_and_permissions_given_one_by_one(path: Path) -> None:
+    text = path.read_text("utf-8")
+    used = re.findall(r"uses: (\S+)", text)
+    assert used
+    assert all(re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", name) for name in used)
+    images = re.findall(r"(?:image: |- )((?:quay\.io|debian|fedora)\S+)", text)
+    assert all(re.fullmatch(r"\S+:\S+@sha256:[0-9a-f]{64}", name) for name in images)
+    assert "\npermissions: {}\n" in text
+    assert text.count("persist-credentials: false") == sum("checkout@" in name for name in used)
+
+
+def test_a_workflow_calls_only_scripts_that_are_there_and_run() -> None:
+    for path in WORKFLOWS:
+        for name in re.findall(r"(?:\.github|tests/box)/\w+\.(?:sh|ps1)", path.read_text("utf-8")):
+            assert (minds.ROOT / name).is_file(), name
+            assert name.endswith(".ps1") or os.access(minds.ROOT / name, os.X_OK), name
+
+
+def test_every_platform_is_pinned_by_hash() -> None:
+    pinned = sorted((minds.ROOT / "build/requirements").glob("*.txt"))
+    assert len(pinned) == 6
+    for path in pinned:
+        lines = [line for line in path.read_text("utf-8").splitlines() if "==" in line]
+        assert {"numpy", "nuitka", "pyinstaller", "orjson"} <= {line.partition("==")[0] for line in lines}
+        assert all(line.endswith("\\") for line in lines), path.name  # a hash follows
+
+
+def test_the_notes_of_a_folder_are_read_from_its_build_infos(tmp_path: Path) -> None:
+    (tmp_path / "a.build.json").write_text(json.dumps(build("macos-arm64", {"a": 1_000_000})), "utf-8")
+    command = [sys.executable, minds.ROOT / "build/notes.py", tmp_path]
+    assert "macOS, Apple silicon" in subprocess.run(command, capture_output=True, encoding="utf-8", check=True).stdout
