@@ -37,7 +37,7 @@ PAGE: Final = ROOT / "chat_app" / "page.html"  # which stands in its package the
 # Found by the packers, and never reached by chat_app. Each was tried: the box starts and talks without it.
 EXCLUDED: Final = (
     "_bz2", "_csv", "_elementtree", "_hashlib", "_lzma", "_multiprocessing", "_pydecimal", "_pyio", "_sqlite3",
-    "_ssl", "_tkinter", "_zoneinfo", "bz2", "cProfile", "cgi", "cgitb", "cmd", "csv", "curses",
+    "_ssl", "_tkinter", "_uuid", "_zoneinfo", "bz2", "cProfile", "cgi", "cgitb", "cmd", "csv", "curses",
     "doctest", "fileinput", "ftplib", "html", "idlelib", "imaplib", "imp",
     "importlib.metadata", "lib2to3", "lzma", "mailbox", "modulefinder", "multiprocessing", "nntplib", "pdb",
     "pickletools", "poplib", "pprint", "profile", "pstats", "pydoc", "pydoc_data", "readline", "setuptools",
@@ -46,7 +46,7 @@ EXCLUDED: Final = (
     "numpy.ctypeslib", "numpy.distutils", "numpy.f2py", "numpy.fft", "numpy.ma", "numpy.polynomial", "numpy.random",
     "numpy.testing", "numpy._core._multiarray_tests", "numpy._core._operand_flag_tests", "numpy._core._rational_tests",
     "numpy._core._simd", "numpy._core._struct_ufunc_tests", "numpy._core._umath_tests",
-    "prompt_toolkit.contrib", "pygments", "pyperclip", "pytest", "torch", "trainer",
+    "prompt_toolkit.contrib", "pygments", "pyperclip", "pytest", "torch", "trainer", "typing_extensions",
     "wcwidth._wcwidth_c",  # 2 MB to count columns faster
 )  # fmt: skip
 # PyInstaller's box is told to be in UTF-8. Nuitka's asks the locale, and would not start in a GBK one without these.

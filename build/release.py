@@ -1,6 +1,6 @@
 """Seals a mind for other people: every box for this platform, checked, described and signed for by checksums.
 
-`python build/release.py [--mind PATH] [--sha256 DIGITS] [--dist FOLDER] [pyinstaller] [nuitka]`
+`python build/release.py [--mind PATH] [--sha256 DIGITS] [--patience TIMES] [--dist FOLDER] [pyinstaller] [nuitka]`
 """
 
 from __future__ import annotations
@@ -75,13 +75,15 @@ def _program(packer: str, boxes: list[Path]) -> Path:
 
 
 def unlicensed(entries: list[frozen.Entry]) -> list[str]:
-    """Distributions that are frozen although their terms are not told."""
+    """What is frozen although its terms are not told: distributions, and libraries of the system."""
     known = {_plain(name) for name in (*licences.RUNTIME, frozen.PYTHON, frozen.OWN, "")}
-    owned = set(frozen.owners(entries).values())
+    owned = frozen.owners(entries)
+    foreign = {name for name in owned.values() if _plain(name) not in known}
+    foreign |= {entry.name for entry, name in owned.items() if not name and not entry.name.startswith(licences.SYSTEM)}
     return [
-        f"{name} is frozen, but THIRD_PARTY_LICENSES.txt lacks its terms: add it to RUNTIME of build/licences.py."
-        for name in sorted(owned)
-        if _plain(name) not in known
+        f"{name} is frozen, but {terms.FILE} lacks its terms: tell them (build/licences.py), or leave it out"
+        " (EXCLUDED of build/contents.py)."
+        for name in sorted(foreign)
     ]
 
 
@@ -92,7 +94,8 @@ def _plain(name: str) -> str:
 def information(build: sbom.Build, entries: list[frozen.Entry], boxes: list[Path], found: dict[str, Any]) -> str:
     """Where a box comes from, as JSON: commit, recipe, mind, versions, platform, the oldest glibc, files, figures."""
     names = sorted({name for name in frozen.owners(entries).values() if name not in ("", frozen.OWN, frozen.PYTHON)})
-    version, who = glibc.floor(entry.source for entry in entries if entry.is_library)
+    loaders = [path for path in boxes if path.name == build.stem]
+    version, who = glibc.floor([*loaders, *(entry.source for entry in entries if entry.is_library)])
     if sys.platform == "linux":
         print(f"{build.stem} starts where glibc is {glibc.spoken(version)} or newer ({who} needs it).")
     packer = licences.PACKERS[build.packer]
@@ -113,13 +116,13 @@ def information(build: sbom.Build, entries: list[frozen.Entry], boxes: list[Path
     return json.dumps(told, ensure_ascii=False, indent=1) + "\n"
 
 
-def released(packer: contents.Packer, mind: Mind, dist: Path) -> list[Path]:
+def released(packer: contents.Packer, mind: Mind, dist: Path, patience: float) -> list[Path]:
     """Everything about one packer's boxes, in `dist`. SystemExit where they are too dear or without terms."""
     stem = contents.stem(mind.path, packer)
     boxes = sealed(packer, mind.path, dist)
     entries = frozen.read(packer)
     found = budgets.costs(measure_box.measure(_program(packer, boxes)), mind.length)
-    if trouble := [*unlicensed(entries), *budgets.over(packer, found)]:
+    if trouble := [*unlicensed(entries), *budgets.over(packer, found, patience)]:
         sizes = "\n".join(f"  {size:8.1f} MB  {name}" for name, size in frozen.largest(entries))
         sys.exit("\n".join([*trouble, "The largest of what is inside, before compression:", sizes]))
     build = sbom.Build(stem, packer, mind, revision.commit(), revision.moment())
@@ -138,6 +141,9 @@ def main() -> None:
     parser.add_argument("packers", nargs="*", choices=["pyinstaller", "nuitka"], metavar="PACKER", default=[])
     parser.add_argument("--mind", type=Path, help="the mind to carry (default: assets/manifest.toml's)")
     parser.add_argument("--sha256", help="what the mind says its checksum is; anything else is refused")
+    parser.add_argument(
+        "--patience", type=float, default=1, metavar="TIMES", help="how often its budget a box may take to start here"
+    )
     parser.add_argument("--dist", type=Path, default=contents.DIST, help="default: %(default)s")
     options = parser.parse_args()
     packers: list[contents.Packer] = options.packers or ["pyinstaller", "nuitka"]
@@ -153,7 +159,7 @@ def main() -> None:
         sys.exit("\n".join(trouble))
     dist = options.dist.resolve()
     dist.mkdir(parents=True, exist_ok=True)
-    made = [path for packer in packers for path in released(packer, mind, dist)]
+    made = [path for packer in packers for path in released(packer, mind, dist, options.patience)]
     told = dist / terms.FILE
     told.write_text(licences.join(map(licences.text, packers)), "utf-8", newline="\n")
     print(checksums.write(dist, [*made, told]).read_text("utf-8"), end="")

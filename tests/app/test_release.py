@@ -225,10 +225,13 @@ def test_a_missing_tool_is_named_with_the_command_that_installs_it(
 
 
 def test_what_is_frozen_without_terms_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    entries = [frozen.Entry("a", Path("/a")), frozen.Entry("b", Path("/b")), frozen.Entry("c", Path("/c"))]
-    monkeypatch.setattr(frozen, "owners", lambda given: dict(zip(given, ("numpy", "prompt-toolkit", "left-pad"))))
-    (told,) = release.unlicensed(entries)
-    assert told.startswith("left-pad is frozen")
+    owned = {
+        "numpy": "numpy", "prompt_toolkit": "prompt-toolkit", "pad": "left-pad",
+        "libz.so.1": "", "libodd.so.3": "", "json": frozen.PYTHON,
+    }  # fmt: skip
+    entries = [frozen.Entry(name, Path(f"/{name}")) for name in owned]
+    monkeypatch.setattr(frozen, "owners", lambda given: {entry: owned[entry.name] for entry in given})
+    assert [told.split()[0] for told in release.unlicensed(entries)] == ["left-pad", "libodd.so.3"]
 
 
 def test_the_commit_and_its_moment_are_those_of_git(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -257,6 +260,8 @@ def test_a_box_over_its_budget_says_the_figure_and_the_limit() -> None:
     (told,) = budgets.over("pyinstaller", {**found, "first_output_s": 3.14})
     assert "3.14 s" in told
     assert "allowed are 0.5" in told
+    assert budgets.over("pyinstaller", {**found, "first_output_s": 3.14}, patience=7) == []
+    assert budgets.over("pyinstaller", {**found, "program_mb": 99.0}, patience=7)  # weight is no matter of patience
 
 
 def test_only_the_size_and_the_first_token_are_counted_where_nothing_else_is_measured() -> None:

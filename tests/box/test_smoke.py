@@ -16,7 +16,9 @@ from chat_app import __version__, mind
 if TYPE_CHECKING:
     from conftest import Box
 
-pexpect = pytest.importorskip("pexpect")
+if sys.platform != "win32":
+    import pexpect
+
 SCRIPT = "/max_tokens 50\nКот\n/quit\n"
 unix = pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
 
@@ -112,6 +114,14 @@ def test_a_home_that_is_no_folder_costs_no_word(box: Box, tmp_path: Path) -> Non
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("\n") == 1
+
+
+def test_it_tells_the_terms_of_all_that_is_inside(box: Box) -> None:
+    done = box.run("--lang", "en", said="/license\n/license all\n/quit\n")
+    assert "/license all" in done.stderr
+    for word in ("Mind in a Box", "Python", "GCC RUNTIME LIBRARY EXCEPTION", "prompt_toolkit", "waitress", "zlib"):
+        assert word in done.stderr, word
+    assert "PyInstaller" in done.stderr or "Nuitka" in done.stderr
 
 
 def test_it_opens_a_mind_given_first(box: Box, chatting: Path) -> None:
