@@ -29,7 +29,11 @@ from chat_app import __version__
 from chat_app.mind import Mind
 
 _NAMESPACE: Final = uuid.UUID("6b3c1c0e-7c0c-4f0e-9d1b-6d696e642121")
-_SPDX: Final = {"Python": "PSF-2.0", "Nuitka": "AGPL-3.0-only", "segno": "BSD-3-Clause"}
+# Where a distribution says it in words of its own, or not at all.
+_SPDX: Final = {
+    "Nuitka": "AGPL-3.0-only", "pyinstaller": "GPL-2.0-or-later WITH Bootloader-exception",
+    "prompt_toolkit": "BSD-3-Clause", "segno": "BSD-3-Clause", "waitress": "ZPL-2.1", "wcwidth": "MIT",
+}  # fmt: skip
 _LICENCES: Final = LicenseFactory()
 
 
