@@ -45,11 +45,14 @@ def _texts(packer: str) -> Iterator[tuple[str, Path]]:
     for name in (*RUNTIME, PACKERS[packer]):
         for file in importlib.metadata.distribution(name).files or []:
             if _is_licence(file):
-                yield f"{name}: {file.name}", Path(str(file.locate()))
+                inside = "/".join(part for part in file.parts[1:] if part != "licenses")
+                yield f"{name}: {inside}", Path(str(file.locate()))
 
 
 def _is_licence(file: PurePath) -> bool:
     """Whether a file of a distribution holds terms, and not those of a part that is left out."""
+    if file.parts[:3] == ("nuitka", "build", "inline_copy"):  # sources of others that Nuitka compiles into a program
+        return file.parts[3] in ("python_hacl", "zstd") and file.name == "LICENSE.txt"
     module = ".".join(file.parts[2:-1])  # numpy-2.4.0.dist-info/licenses/numpy/random/LICENSE.md
     return (
         "dist-info" in file.parts[0]
