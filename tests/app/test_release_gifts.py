@@ -52,13 +52,21 @@ def test_an_archive_is_unpacked_first_and_its_whole_folder_is_cleared() -> None:
     assert "./mind-in-a-box" in text
 
 
+def test_nobody_who_has_the_archive_is_told_to_ask_for_it() -> None:
+    for system, ending in (("windows-x86_64", ".zip"), ("linux-arm64", ".tar.gz")):
+        one, packed = (gift.Box(f"{STEM}-{system}{each}", "", "") for each in (".exe", ending))
+        assert any("ask me for" in line.lower() for line in gift.message(one, "en"))
+        assert not any("ask me for" in line.lower() for line in gift.message(packed, "en"))
+
+
 def test_both_languages_have_the_same_steps() -> None:
     russian, english = (gift.WORDS[lang] for lang in ("ru", "en"))
     assert russian.keys() == english.keys()
+    assert russian["one_file"].keys() == english["one_file"].keys()
     assert all(len(russian[key]) == len(english[key]) for key in ("windows", "macos", "linux"))
 
 
-def test_the_page_shows_every_box_and_asks_nobody_for_anything(tmp_path: Path) -> None:
+def test_the_page_says_it_in_both_languages_and_asks_nobody_for_anything(tmp_path: Path) -> None:
     found: list[str] = []
 
     class Addresses(HTMLParser):
@@ -66,12 +74,11 @@ def test_the_page_shows_every_box_and_asks_nobody_for_anything(tmp_path: Path) -
             found.extend(str(value) for name, value in attrs if name in ("src", "href"))
 
     (tmp_path / "page.png").write_bytes(b"\x89PNG")
-    boxes = [gift.Box(f"{STEM}-{ending}", "a" * 64, "Проба & <ящик>") for ending in SYSTEMS]
-    page = gift.page(boxes, tmp_path / "page.png")
+    page = gift.page(gift.Box(f"{STEM}-{SYSTEMS[0]}", "a" * 64, "Проба & <ящик>"), tmp_path / "page.png")
     Addresses().feed(page)
     assert len(found) == 2
     assert all(address.startswith("data:image/png;base64,") for address in found)
-    assert page.count("<section") == 2 * len(boxes)
+    assert page.count("<section") == 2
     assert "Проба &amp; &lt;ящик&gt;" in page
 
 
@@ -82,6 +89,13 @@ def test_boxes_are_found_with_the_titles_of_their_minds(chatting: Path, tmp_path
     found = gift.found(tmp_path)
     assert [box.name for box in found] == [f"{STEM}-linux-arm64.tar.gz", f"{STEM}-linux-arm64"]
     assert {box.title for box in found} == {gift.open_mind(chatting).title}
+
+
+def test_a_mind_that_only_continues_is_not_praised_as_a_talker(continuing: Path, tmp_path: Path) -> None:
+    (tmp_path / f"{STEM}-linux-arm64").write_bytes(continuing.read_bytes())
+    (box,) = gift.found(tmp_path)
+    assert "дописывает начатое тобой" in gift.message(box, "ru")[0]
+    assert "talk" not in gift.message(box, "en")[0]
 
 
 # --- notes ---------------------------------------------------------------------------------------------------------
