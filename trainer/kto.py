@@ -33,6 +33,7 @@ from trainer.sections import Kto
 from trainer.writing import Writer
 
 STAGE = "kto"
+_READ_AT_ONCE = 16  # answers that the reference reads side by side, however few the stage learns from at once
 
 
 def sequence_log_probabilities(model: nn.Module, ids: Tensor, targets: Tensor) -> Tensor:
@@ -184,11 +185,12 @@ def prepare(
             rows = (torch.from_numpy(each).to(device) for each in (ids, targets))
             return sequence_log_probabilities(reference, *rows).cpu().numpy()
 
-    sides = []
-    for name, some, at_once in (("train", learned, size), ("val", apart, None)):
+    sides: list[RatedBatches] = []
+    origin, at_once = checkpoint.digest(weights), max(_READ_AT_ONCE, settings.batch_size)
+    for name, some, whole in (("train", learned, size), ("val", apart, None)):
         rows = encode(some, system, tokenizer, config.block_size)
-        sides.append(RatedBatches(rows, at_once, settings.seed, config.block_size))
-        sides[-1].refer(refer, settings.batch_size, place / f"reference-{name}.npz", checkpoint.digest(weights), say)
+        sides.append(RatedBatches(rows, whole, settings.seed, config.block_size))
+        sides[-1].refer(refer, at_once, place / f"reference-{name}.npz", origin, say)
     if settings.lora_rank:
         torch.manual_seed(settings.seed)
         lora.adapt(model, settings.lora_rank, settings.lora_targets, tables=False)
