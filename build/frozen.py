@@ -74,12 +74,17 @@ def _owned() -> dict[str, str]:
     found: dict[str, str] = {}
     for distribution in importlib.metadata.distributions():
         root, name = os.path.realpath(str(distribution.locate_file(""))), distribution.metadata["Name"]
-        found.update((os.path.normpath(f"{root}/{file}"), name) for file in distribution.files or [])
+        found.update((_key(f"{root}/{file}"), name) for file in distribution.files or [])
     return found
 
 
+def _key(path: str) -> str:
+    """A path as it can be compared: Windows knows no case."""
+    return os.path.normcase(os.path.normpath(path))
+
+
 def _owner(source: Path, owned: dict[str, str]) -> str:
-    if name := owned.get(str(source)):
+    if name := owned.get(_key(str(source))):
         return name
     if source.is_relative_to(ROOT):
         return OWN

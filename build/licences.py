@@ -14,8 +14,8 @@ _LINE: Final = "=" * 100
 RUNTIME: Final = ("bottle", "numpy", "orjson", "prompt_toolkit", "segno", "waitress", "wcwidth")
 PACKERS: Final = {"pyinstaller": "pyinstaller", "nuitka": "Nuitka"}  # whose bootloader or runtime is in the box
 INSIDE_PYTHON: Final = ("expat", "libffi", "zlib")  # texts in build/licences
-# The system's own libraries that may be frozen, whose terms are among these and numpy's: GCC's runtime is in both.
-SYSTEM: Final = ("libffi", "libgcc_s", "libstdc++", "libz")
+# Libraries of the system that may be frozen: numpy tells the terms of GCC's, Python for Windows those of Microsoft's.
+SYSTEM: Final = ("libffi", "libgcc_s", "libstdc++", "libz", "api-ms-win-", "msvcp140", "ucrtbase", "vcruntime140")
 # Parts of a distribution whose terms do not count, because the parts are left out: numpy/random/LICENSE.md
 _LEFT_OUT: Final = ("numpy.distutils", "numpy.f2py", "numpy.fft", "numpy.ma", "numpy.polynomial", "numpy.random")
 

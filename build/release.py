@@ -79,7 +79,8 @@ def unlicensed(entries: list[frozen.Entry]) -> list[str]:
     known = {_plain(name) for name in (*licences.RUNTIME, frozen.PYTHON, frozen.OWN, "")}
     owned = frozen.owners(entries)
     foreign = {name for name in owned.values() if _plain(name) not in known}
-    foreign |= {entry.name for entry, name in owned.items() if not name and not entry.name.startswith(licences.SYSTEM)}
+    systems = {entry.name for entry, name in owned.items() if not name}
+    foreign |= {name for name in systems if not name.lower().startswith(licences.SYSTEM)}
     return [
         f"{name} is frozen, but {terms.FILE} lacks its terms: tell them (build/licences.py), or leave it out"
         " (EXCLUDED of build/contents.py)."
