@@ -21,7 +21,7 @@ from contents import FROZEN, OUT, ROOT, Packer
 
 PYTHON: Final = "Python"
 OWN: Final = "mind-in-a-box"
-_LIBRARY: Final = (".so", ".dll", ".dylib", ".pyd")
+_LIBRARY: Final = (".so", ".dll", ".dylib", ".pyd", ".bin", ".exe")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import archive
@@ -62,6 +63,13 @@ def looks(system: str) -> list[str]:
     ]  # fmt: skip
 
 
+def compiled() -> Iterator[tuple[str, str]]:
+    """(name, path) of the program inside the one file, which the report leaves out: it holds Python itself."""
+    for path in (MADE / f"{contents.ENTRY.parent.name}.dist").glob(f"{contents.BOX}.*"):
+        if path.suffix in (".bin", ".exe", ".dll"):
+            yield path.name, str(path)
+
+
 def append(mind: Path, executable: Path) -> None:
     """Put the mind with its trailer behind the program; Authenticode signs it after this."""
     with mind.open("rb") as source, executable.open("ab") as target:
@@ -84,7 +92,7 @@ def main() -> None:
     options = contents.arguments(__doc__, "nuitka")
     executable = MADE / contents.program_name()
     subprocess.run(command(executable.name), check=True, cwd=contents.OUT, env=contents.environment())
-    frozen.write("nuitka", frozen.reported(REPORT))
+    frozen.write("nuitka", [*frozen.reported(REPORT), *compiled()])
     if sys.platform == "darwin":
         beside(executable, options)
         return

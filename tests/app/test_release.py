@@ -27,6 +27,7 @@ import contents
 import frozen
 import icon
 import licences
+import pack_nuitka
 import release
 import revision
 import sbom
@@ -323,6 +324,16 @@ def test_nuitkas_report_is_read(tmp_path: Path) -> None:
     assert list(frozen.reported(report)) == [
         ("json", f"{sys.prefix}/json.py"), ("x.txt", f"{contents.OUT}/x.txt"), ("z.so", "/z.so"),
     ]  # fmt: skip
+
+
+def test_the_program_that_holds_python_counts_as_frozen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pack_nuitka, "MADE", tmp_path)
+    (tmp_path / "chat_app.dist").mkdir()
+    for name in ("mind-in-a-box.bin", "mind-in-a-box.alive", "libffi.so.8"):
+        (tmp_path / "chat_app.dist" / name).touch()
+    ((name, path),) = pack_nuitka.compiled()
+    assert name == "mind-in-a-box.bin"
+    assert frozen.Entry(name, Path(path)).is_library
 
 
 def test_the_sbom_is_valid_and_lists_what_is_frozen_and_nothing_else(
