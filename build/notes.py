@@ -39,7 +39,7 @@ def written(builds: Iterable[dict[str, Any]]) -> str:
     told = sorted(builds, key=_order)
     minds, commits = ({str(build[key]) for build in told} for key in ("mind", "commit"))
     if len(minds) != 1 or len(commits) != 1:
-        raise ValueError(f"the builds are of {len(commits)} commits and {len(minds)} minds, not of one each")
+        raise ValueError(f"its builds are of {len(commits)} commits and {len(minds)} minds, not of one each")
     rows = [_row(build, name) for build in told for name in sorted(build["files"], key=lambda n: n.endswith(_ENDINGS))]
     return _NOTES.format(
         mind=told[0]["mind"], version=told[0]["version"], commit=told[0]["commit"], rows="\n".join(rows)
@@ -62,4 +62,7 @@ def _row(build: dict[str, Any], name: str) -> str:
 
 if __name__ == "__main__":
     found = sorted(Path(sys.argv[1]).glob("*.build.json"))
-    print(written(json.loads(path.read_text("utf-8")) for path in found), end="")
+    try:
+        print(written(json.loads(path.read_text("utf-8")) for path in found), end="")
+    except ValueError as error:
+        sys.exit(f"There are no notes of {sys.argv[1]}: {error}.")

@@ -22,6 +22,7 @@ import signing
 import windows
 
 from chat_app import __version__
+from chat_app.mind import BOX
 
 MADE = contents.OUT / "nuitka"
 REPORT = MADE / "report.xml"
@@ -65,7 +66,7 @@ def looks(system: str) -> list[str]:
 
 def compiled() -> Iterator[tuple[str, str]]:
     """(name, path) of the program inside the one file, which the report leaves out: it holds Python itself."""
-    for path in (MADE / f"{contents.ENTRY.parent.name}.dist").glob(f"{contents.BOX}.*"):
+    for path in (MADE / f"{contents.ENTRY.parent.name}.dist").glob(f"{BOX}.*"):
         if path.suffix in (".bin", ".exe", ".dll"):
             yield path.name, str(path)
 
