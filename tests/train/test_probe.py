@@ -265,7 +265,7 @@ def test_a_mind_without_an_unknown_piece_is_probed(tmp_path) -> None:
 
 
 def test_weights_that_cannot_be_loaded_are_a_sentence(forked, tmp_path, monkeypatch) -> None:
-    def broken(mind):
+    def broken(mind, progress):
         raise MemoryError
 
     monkeypatch.setattr(Weights, "from_mind", broken)
