@@ -50,7 +50,7 @@ def take(browser: Browser, program: Program) -> None:
     found = [here.page.locator(f"#tokens .p{shade}") for shade in range(5)]
     next(tokens for tokens in found if tokens.count()).first.click()  # what surprised the mind most
     here.page.screenshot(path=FOLDER / "look.png")
-    here = visited(browser, program, locale="en-GB", color_scheme="dark", **PHONE)
+    here = visited(browser, program, locale="ru-RU", color_scheme="dark", **PHONE)
     here.page.screenshot(path=FOLDER / "phone.png")
 
 

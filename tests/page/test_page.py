@@ -297,7 +297,7 @@ def test_a_system_text_is_kept_with_the_conversation(visit, programs, chatting) 
 
 
 def test_every_phrase_of_the_page_is_in_both_languages(visit, programs, chatting) -> None:
-    here = visit(programs(chatting), locale="en-GB")
+    here = visit(programs(chatting))
     phrases = here.page.evaluate("WORDS")
     for key, (russian, english) in phrases.items():
         assert re.findall(r"\{\w+\}", russian) == re.findall(r"\{\w+\}", english) or key in ("setOut", "comeTo"), key
