@@ -140,8 +140,9 @@ def _held_out(folder: Path, config: Config, *, chat: bool) -> HeldOut:
 
 def _younger(folder: Path, stage: str) -> list[State]:
     """How the mind grew before this stage."""
-    before = folder / pretrain.STAGE / checkpoint.BEST
-    return [checkpoint.load(before).state] if stage != pretrain.STAGE and checkpoint.exists(before) else []
+    order = (pretrain.STAGE, sft.STAGE, kto.STAGE)
+    before = [folder / name / checkpoint.BEST for name in order[: order.index(stage)]]
+    return [checkpoint.load(place).state for place in before if checkpoint.exists(place)]
 
 
 def _card(

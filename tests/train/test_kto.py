@@ -349,6 +349,7 @@ def test_the_command_collects_learns_and_exports(chatty, grown, capsys, monkeypa
     mind = open_mind(grown / "x.mind")
     assert mind.can_chat
     assert mind.card["recipe"] == "tiny-kto"
+    assert len({sample["tokens_seen"] for sample in mind.card["samples"]}) > 5  # of all three stages
 
 
 def test_a_recipe_that_extends_itself_is_refused(tmp_path) -> None:
