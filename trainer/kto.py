@@ -178,7 +178,8 @@ def prepare(
     tokenizer = tokenizer_module.from_dict(pieces.to_dict())
     reference = deepcopy(model).to(device).eval()
     learned, apart = split(rated.read(ratings or folder / rated.FILE), settings.val_fraction, settings.seed)
-    system, size = recipe.dialogues.system, settings.batch_size * settings.gradient_accumulation
+    writer = Writer(tokenizer, chat=True, system=recipe.dialogues.system)
+    size = settings.batch_size * settings.gradient_accumulation
 
     def refer(ids: np.ndarray, targets: np.ndarray) -> np.ndarray:
         with torch.no_grad():
@@ -188,13 +189,12 @@ def prepare(
     sides: list[RatedBatches] = []
     origin, at_once = checkpoint.digest(weights), max(_READ_AT_ONCE, settings.batch_size)
     for name, some, whole in (("train", learned, size), ("val", apart, None)):
-        rows = encode(some, system, tokenizer, config.block_size)
+        rows = encode(some, writer, config.block_size)
         sides.append(RatedBatches(rows, whole, settings.seed, config.block_size))
         sides[-1].refer(refer, at_once, place / f"reference-{name}.npz", origin, say)
     if settings.lora_rank:
         torch.manual_seed(settings.seed)
         lora.adapt(model, settings.lora_rank, settings.lora_targets, tables=False)
-    writer = Writer(tokenizer, chat=True, system=system)
     run = KtoRun(
         settings, place, model, writer, sides[0],
         sft.HeldOutAnswers(*gather.load(folder, "val"), config.block_size, settings.eval_sequences),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Final
@@ -29,9 +30,23 @@ class Writer:
         """What the mind is given."""
         tokenizer = self.tokenizer
         if self.chat:
-            before = [Message("system", self.system)] if self.system else []
-            return template.render(tokenizer, [*before, Message("user", prompt)], answer=True)[0]
+            return self.talk_ids([Message("user", prompt)])
         return ([] if tokenizer.bos_id is None else [tokenizer.bos_id]) + tokenizer.encode(prompt)
+
+    def talk_ids(self, messages: Sequence[Message]) -> list[int]:
+        """A talk for the mind to answer, after its system text unless the talk brings one."""
+        before = [Message("system", self.system)] if self.system and messages[0].role != "system" else []
+        return template.render(self.tokenizer, [*before, *messages], answer=True)[0]
+
+    @property
+    def stop_ids(self) -> list[int]:
+        """What ends an answer."""
+        return [self.tokenizer.control[END]] if self.chat else []
+
+    @property
+    def never(self) -> list[int]:
+        """Ids that are never written."""
+        return sorted(self.tokenizer.silent - set(self.stop_ids))
 
     @torch.no_grad()
     def write(
@@ -46,14 +61,13 @@ class Writer:
         dice = torch.Generator().manual_seed(seed)
         ids = self.prompt_ids(prompt)
         given = len(ids) if self.chat else 0
-        end = self.tokenizer.control[END] if self.chat else None
-        never = sorted(self.tokenizer.silent - {end})
+        stop_ids, never = self.stop_ids, self.never
         for _ in range(length):
             row = torch.tensor([ids[-block_size:]], device=device)
             with autocast or nullcontext():
                 logits = model(row)[0, -1].float().cpu() / TEMPERATURE
             logits[never] = -math.inf
             ids.append(int(torch.multinomial(logits.softmax(0), 1, generator=dice)))
-            if ids[-1] == end:
+            if ids[-1] in stop_ids:
                 break
         return self.tokenizer.decode(ids[given:])

@@ -29,7 +29,7 @@ def page(mind: Mind, card: Card, *, quick: bool) -> str:
     """The whole page. What was said stands in it as text, never as markup."""
     language = mind.manners.language
     numbers = Numbers(language)
-    title = str(mind.card.get("title") or mind.path.stem)
+    title = mind.title
     body = "\n".join(
         (_head(title, card, quick, language), _figures(card, numbers), _table(card, numbers), _talk(card, language))
     )

@@ -14,13 +14,11 @@ from typing import Final
 
 import numpy as np
 
-from chat_app import template
-from chat_app.template import Message
-from chat_app.tokenizer import Tokenizer
 from trainer.dialogues.draw import fraction
 from trainer.errors import StageError
 from trainer.files import replacing
 from trainer.pairs.rated import Rated
+from trainer.writing import Writer
 
 _PADDING: Final = -1
 
@@ -37,16 +35,12 @@ class Row:
     desirable: bool
 
 
-def encode(rated: Sequence[Rated], system: str, tokenizer: Tokenizer, block_size: int) -> list[Row]:
-    """The answers that the context holds, with `system` before prompts that have none."""
-    end = tokenizer.control[template.END]
+def encode(rated: Sequence[Rated], writer: Writer, block_size: int) -> list[Row]:
+    """The answers that the context holds, under their prompts as the mind is given them."""
     found = []
     for each in rated:
-        messages = each.prompt
-        if system and messages[0].role != "system":
-            messages = [Message("system", system), *messages]
-        prompt = template.render(tokenizer, messages, answer=True)[0]
-        completion = tokenizer.encode(each.completion) + [end] * each.ended
+        prompt = writer.talk_ids(each.prompt)
+        completion = writer.tokenizer.encode(each.completion) + writer.stop_ids * each.ended
         if len(prompt) + len(completion) <= block_size + 1:
             found.append(Row(prompt, completion, each.label))
     return found

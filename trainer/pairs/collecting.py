@@ -14,7 +14,6 @@ from typing import Any, Final
 
 import orjson
 
-from chat_app import template
 from chat_app.template import Message
 from trainer import generation
 from trainer.dialogues.report import Report
@@ -108,15 +107,13 @@ def _answers(
     about = {"weights": weights, "preset": preset.model_dump(), "seed": settings.seed}
     rows = _written(path, about)
     step(len(rows))
-    control = writer.tokenizer.control[template.END]
-    never = sorted(writer.tokenizer.silent - {control})
     longest = model.config.block_size - 1
     with path.open("ab") as file:
         while len(rows) < len(asked):
             some = asked[len(rows) : len(rows) + settings.batch_size]
             answers = generation.write(
                 model, [_rendered(each.prompt, writer, longest) for each in some], preset.sampling(),
-                stop_ids=[control], never=never, seed=settings.seed + len(rows),
+                stop_ids=writer.stop_ids, never=writer.never, seed=settings.seed + len(rows),
             )  # fmt: skip
             new = [
                 {"answer": writer.tokenizer.decode(answer.ids).strip(), "ids": answer.ids, "ended": answer.ended}
@@ -131,8 +128,7 @@ def _answers(
 
 def _rendered(prompt: Sequence[Message], writer: Writer, longest: int) -> list[int]:
     """The ids of a prompt, without its first turns where the context does not hold them."""
-    before = [Message("system", writer.system)] if writer.system and prompt[0].role != "system" else []
-    ids = template.render(writer.tokenizer, [*before, *prompt], answer=True)[0]
+    ids = writer.talk_ids(prompt)
     return ids if len(ids) <= longest or len(prompt) <= 2 else _rendered(prompt[2:], writer, longest)
 
 

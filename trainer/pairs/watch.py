@@ -9,9 +9,7 @@ from typing import Any, Final
 
 import torch
 
-from chat_app import template
 from chat_app.sampler import Sampling
-from chat_app.template import Message
 from trainer import generation
 from trainer.evaluate import measures
 from trainer.generation import Written
@@ -33,10 +31,7 @@ class Watch:
         """Of the prompts in `rated` the first so many."""
         self._reference, self._writer, self._seed = reference, writer, seed
         self._sampling = Sampling(**{**sampling.to_dict(), "max_tokens": min(sampling.max_tokens, _LONGEST)})
-        before = [Message("system", writer.system)] if writer.system else []
-        every = {
-            tuple(template.render(writer.tokenizer, [*before, *each.prompt], answer=True)[0]): None for each in rated
-        }
+        every = dict.fromkeys(tuple(writer.talk_ids(each.prompt)) for each in rated)
         longest = reference.config.block_size // 2
         self._prompts = [list(ids) for ids in every if len(ids) <= longest][:prompts]
 
@@ -62,13 +57,11 @@ class Watch:
     def _answers(
         self, model: Transformer, autocast: Callable[[], AbstractContextManager[Any]] | None
     ) -> list[Written]:  # fmt: skip
-        control, tokenizer = self._writer.tokenizer.control, self._writer.tokenizer
-        end = control[template.END]
         found: list[Written] = []
         for begin in range(0, len(self._prompts), _AT_ONCE):
             found += generation.write(
-                model, self._prompts[begin : begin + _AT_ONCE], self._sampling, stop_ids=[end],
-                never=sorted(tokenizer.silent - {end}), seed=self._seed + begin, autocast=autocast and autocast(),
+                model, self._prompts[begin : begin + _AT_ONCE], self._sampling, stop_ids=self._writer.stop_ids,
+                never=self._writer.never, seed=self._seed + begin, autocast=autocast and autocast(),
             )  # fmt: skip
         return found
 

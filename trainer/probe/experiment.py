@@ -102,7 +102,7 @@ class Finding:
 
 def probe(mind: Mind, engine: Engine, prompt: str, settings: Settings) -> Finding:
     """Sample continuations of `prompt` and look where they go. StageError where they do not fit into the context."""
-    tokenizer, dice = mind.tokenizer, np.random.default_rng(settings.seed)
+    dice = np.random.default_rng(settings.seed)
     ids = prompt_ids(mind, prompt)
     if len(ids) + settings.tokens > mind.config.block_size + 1:
         raise StageError(
@@ -112,7 +112,7 @@ def probe(mind: Mind, engine: Engine, prompt: str, settings: Settings) -> Findin
     root = tree.grow(
         lambda so_far: _logits(engine, so_far), ids, count=settings.samples, tokens=settings.tokens,
         temperature=settings.temperature, dice=dice, stop_ids=mind.manners.stop_ids,
-        never=sorted(tokenizer.silent - set(mind.manners.stop_ids)),
+        never=mind.never,
     )  # fmt: skip
     paths = [path for path in tree.paths(root) for _ in range(path.count)]
     written = [[node.token for node in path.nodes] for path in paths]
