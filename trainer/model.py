@@ -98,8 +98,9 @@ class Attention(nn.Module):
             self.q_norm, self.k_norm = HeadNorm(config), HeadNorm(config)
 
     def forward(
-        self, x: Tensor, cos: Tensor | None, sin: Tensor | None, cache: Cache | None = None, layer: int = 0
-    ) -> Tensor:
+        self, x: Tensor, cos: Tensor | None, sin: Tensor | None, mask: Tensor | None = None,
+        cache: Cache | None = None, layer: int = 0,
+    ) -> Tensor:  # fmt: skip
         B, T, C = x.shape
         c = self.config
         q = self.c_q(x).view(B, T, c.n_head, c.head_dim).transpose(1, 2)  # [B, H, T, D]
@@ -113,9 +114,9 @@ class Attention(nn.Module):
             k, v = cache.append(layer, k, v)  # [B, G, S, D]
         y = F.scaled_dot_product_attention(
             q, k, v,
-            attn_mask=None if cache is None else cache.mask,
+            attn_mask=mask,
             dropout_p=self.attention_dropout if self.training else 0.0,
-            is_causal=cache is None,
+            is_causal=mask is None,
             enable_gqa=c.n_kv_head != c.n_head,
         )  # [B, H, T, D]  # fmt: skip
         y = y.transpose(1, 2).reshape(B, T, C)  # [B, T, C]
@@ -148,9 +149,10 @@ class Block(nn.Module):
         self.ln_2, self.mlp = Norm(config, config.n_embd), Mlp(config, dropout)
 
     def forward(
-        self, x: Tensor, cos: Tensor | None, sin: Tensor | None, cache: Cache | None = None, layer: int = 0
-    ) -> Tensor:
-        x = x + self.attn(self.ln_1(x), cos, sin, cache, layer)
+        self, x: Tensor, cos: Tensor | None, sin: Tensor | None, mask: Tensor | None = None,
+        cache: Cache | None = None, layer: int = 0,
+    ) -> Tensor:  # fmt: skip
+        x = x + self.attn(self.ln_1(x), cos, sin, mask, cache, layer)
         return x + self.mlp(self.ln_2(x))
 
 
@@ -158,11 +160,14 @@ class Transformer(nn.Module):
     """Ids [B, T] to logits [B, T, V], or to the mean loss in nats a token where targets [B, T] are given.
 
     Targets of -1 are not counted. With a `cache` the ids follow what it holds; its `lengths` are the caller's to raise.
+    In a row that packs several texts, each beginning with the id `begin`, none sees the ones before it.
     """
 
-    def __init__(self, config: Config, dropout: float = 0.0, attention_dropout: float | None = None) -> None:
+    def __init__(
+        self, config: Config, dropout: float = 0.0, attention_dropout: float | None = None, begin: int | None = None
+    ) -> None:
         super().__init__()
-        self.config, self.dropout = config, dropout
+        self.config, self.dropout, self.begin = config, dropout, begin
         self.wte = nn.Embedding(config.vocab_size, config.n_embd)
         if config.position == "learned":
             self.wpe = nn.Embedding(config.block_size, config.n_embd)
@@ -188,17 +193,24 @@ class Transformer(nn.Module):
 
     def forward(self, ids: Tensor, targets: Tensor | None = None, cache: Cache | None = None) -> Tensor:
         x = self.wte(ids)  # [B, T, C]
-        at = slice(ids.shape[1]) if cache is None else cache.place(ids.shape[1])
+        at: Tensor = torch.arange(ids.shape[1], device=ids.device)  # [T]
+        mask = None
+        if cache is not None:
+            at, mask = cache.place(ids.shape[1]), cache.mask
+        elif self.begin is not None:
+            first = torch.where(ids == self.begin, at, 0).cummax(dim=1).values  # [B, T]: where each id's text begins
+            mask = (first[:, :, None] == first[:, None, :]).tril()[:, None]  # [B, 1, T, T]
+            at = at - first
         cos = sin = None
         if self.config.position == "learned":
             x = x + self.wpe.weight[at]
         else:
-            cos, sin = self.cos[at], self.sin[at]  # [T, D/2], with a cache [B, T, D/2]
-            if cache is not None:
+            cos, sin = self.cos[at], self.sin[at]  # [T, D/2], or [B, T, D/2]
+            if at.dim() == 2:
                 cos, sin = cos[:, None], sin[:, None]  # [B, 1, T, D/2], the same for all heads
         x = F.dropout(x, self.dropout, self.training)
         for layer, block in enumerate(self.h):
-            x = block(x, cos, sin, cache, layer)
+            x = block(x, cos, sin, mask, cache, layer)
         head = self.wte.weight if self.config.tied else self.lm_head.weight  # [V, C]
         logits: Tensor = F.linear(self.ln_f(x), head)  # [B, T, V]
         if targets is None:

@@ -181,6 +181,8 @@ class DialogueSource(Section):
     """A dataset of the Hugging Face Hub, owner/name: fetched once and read where no `text` is given."""
     smalltalk: bool = False
     """The small talk that comes with the trainer."""
+    only: tuple[str, ...] = ()
+    """Of the small talk these files alone, as ["01-self-and-feelings"]: what people say most can weigh more."""
     generated: dict[str, PositiveInt] = {}
     """Exercises made by rule: kind -> how many."""
     at_least: dict[str, float] = {}
@@ -208,6 +210,8 @@ class Dialogues(Section):
     """System text put before conversations that have none."""
     pairs_per_intent: PositiveInt = 24
     """Of an intent's phrasings crossed with its replies at most about so many are learned, so that none dominates."""
+    reworded: float = Field(default=0.0, ge=0, le=1)
+    """This share of the small talk is asked as somebody else would: other words, an address, a slip of the finger."""
     chain: PositiveInt = 3
     """Single exchanges are strung into conversations of one to so many."""
     val_fraction: float = Field(default=0.02, gt=0, lt=1)

@@ -65,7 +65,8 @@ def prepare(
     found, mask = gather.load(folder, "train")
     text = tokens.load(folder, "train") if settings.text_weight else None
     torch.manual_seed(settings.seed)
-    model = Transformer(config, settings.dropout, settings.attention_dropout)
+    tokenizer = tokenizer_module.from_dict(pieces.to_dict())
+    model = Transformer(config, settings.dropout, settings.attention_dropout, begin=tokenizer.bos_id)
     before = folder / pretrain.STAGE / checkpoint.BEST
     if start is None and (recipe.pretrain or checkpoint.exists(before)):
         start = before
@@ -74,7 +75,7 @@ def prepare(
         lora.adapt(model, settings.lora_rank)
     run = Run(
         settings, folder / STAGE, model,
-        Writer(tokenizer_module.from_dict(pieces.to_dict()), chat=True, system=recipe.dialogues.system),
+        Writer(tokenizer, chat=True, system=recipe.dialogues.system),
         AnswerBatches(
             found, mask, {name: source.weight for name, source in sources.items()}, config.block_size,
             settings.batch_size * settings.gradient_accumulation, settings.seed, text, settings.text_weight,

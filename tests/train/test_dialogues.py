@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import random
 import tracemalloc
 
 import numpy as np
@@ -14,7 +15,7 @@ from chat_app import tokenizer as tokenizers
 from chat_app.pieces import CONTROL, NORMAL, UNKNOWN, Pieces
 from chat_app.template import MARKS
 from trainer import recipe as recipes
-from trainer.dialogues import gather, intents
+from trainer.dialogues import gather, intents, manners
 from trainer.dialogues.packing import IGNORED, AnswerBatches, Packed
 from trainer.dialogues.report import Report
 from trainer.dialogues.shapes import Malformed, messages_of
@@ -83,7 +84,7 @@ phrases = st.lists(st.text("абв гд?!", min_size=3, max_size=12), min_size=1
 
 @given(st.lists(st.builds(dict, id=st.uuids().map(str), user=phrases, bot=phrases), max_size=8), st.integers(1, 40))
 def test_crossing_teaches_every_phrasing_and_never_one_that_is_held_out(rows, pairs) -> None:
-    found = list(intents.cross(rows, pairs))
+    found = list(intents.cross(rows, pairs, intents.forbidden(rows)))
     assert len(set(found)) <= len(found)
     for row in rows:
         own = [(u, b) for u, b, _ in found if u in row["user"] and b in row["bot"]]
@@ -95,7 +96,7 @@ def test_crossing_teaches_every_phrasing_and_never_one_that_is_held_out(rows, pa
 
 def test_an_intent_with_many_phrasings_does_not_dominate() -> None:
     row = {"id": "hi", "user": [f"привет {i}" for i in range(10)], "bot": [f"и тебе {i}" for i in range(9)]}
-    pairs = [(u, b) for u, b, _ in intents.cross([row], 24)]
+    pairs = [(u, b) for u, b, _ in intents.cross([row], 24, ())]
     assert len(pairs) == len(set(pairs)) == 24
     uses = [sum(u == phrasing for u, _ in pairs) for phrasing in row["user"]]
     assert max(uses) - min(uses) <= 1
@@ -128,7 +129,8 @@ def test_no_held_out_wording_of_the_small_talk_is_taught() -> None:
 
 def test_nobody_says_a_held_out_wording_in_any_turn_of_learned_small_talk() -> None:
     forbidden = intents.forbidden(row for _, row in smalltalk() if "user" in row)
-    settings = Dialogues(sources={"talk": DialogueSource(smalltalk=True)}, chain=4, pairs_per_intent=1)
+    source = DialogueSource(smalltalk=True)
+    settings = Dialogues(sources={"talk": source}, chain=4, pairs_per_intent=1, reworded=1)
     learned = [each.messages for each in conversations("talk", settings, Report()) if not each.held]
     assert max(map(len, learned)) > 4
     lines = {intents.wording(message.content) for said in learned for message in said if message.role == "user"}
@@ -136,14 +138,56 @@ def test_nobody_says_a_held_out_wording_in_any_turn_of_learned_small_talk() -> N
     assert not lines & forbidden
 
 
+def test_a_source_may_take_some_files_of_the_small_talk_alone() -> None:
+    every, some = (
+        {m.content for each in conversations("talk", settings, Report()) for m in each.messages if m.role == "user"}
+        for only in ((), ("01-self-and-feelings",))
+        for settings in [Dialogues(sources={"talk": DialogueSource(smalltalk=True, only=only)}, pairs_per_intent=1)]
+    )
+    assert "приветики" in some < every
+    with pytest.raises(CorpusError, match="called 1-self"):
+        list(smalltalk(["1-self"]))
+
+
+def test_another_wording_keeps_what_is_asked() -> None:
+    chance = random.Random(3)
+    said = [manners.reworded("что такое фотосинтез", chance) for _ in range(2000)]
+    assert len(set(said)) > 500
+    assert {"фотосинтез это что?", "слушай, что такое фотосинтез", "Что такое фотосинтез, друг?"} <= set(said)
+    assert 0.9 < sum("фотосинтез" in each.lower() for each in said) / len(said) < 1  # the others are slips
+
+
+@given(st.text("абвгд ёж,!?.", min_size=1).filter(str.strip), st.integers())
+def test_anything_can_be_reworded_and_has_words_left(text, seed) -> None:
+    text = text.strip()
+    said = manners.reworded(text, random.Random(seed))
+    assert said == manners.reworded(text, random.Random(seed))
+    assert said.strip()
+    assert len(said) >= len(text.rstrip("?.! ")) - 1
+
+
+def test_a_share_of_the_small_talk_is_reworded_and_nothing_that_is_held_out() -> None:
+    plain, other = (
+        [
+            {(each.messages[0].content, each.messages[1].content) for each in found if each.held is held}
+            for held in (True, False)
+        ]
+        for share in (0.0, 0.5)
+        for settings in [Dialogues(sources={"talk": DialogueSource(smalltalk=True)}, chain=1, reworded=share)]
+        for found in [list(conversations("talk", settings, Report()))]
+    )
+    assert plain[0] == other[0]
+    assert 0.35 < len(other[1] - plain[1]) / len(other[1]) < 0.5  # of those chosen, one in eight stays as it was
+
+
 def test_signs_without_words_are_taught_and_held_out_one_by_one() -> None:
     assert intents.wording(" :) ") == ":)" != intents.wording(":(")
     assert intents.wording("...") == intents.wording("…")  # the normaliser makes them one
     rows = [{"id": f"signs {i}", "user": [":)", "))", "?", "…", f"слово {i}"], "bot": ["Ага."]} for i in range(30)]
-    said = {wording: held for wording, _, held in intents.cross(rows[:4], 24)}
+    said = {wording: held for wording, _, held in intents.cross(rows[:4], 24, intents.forbidden(rows[:4]))}
     assert not all(said[sign] for sign in (":)", "))", "?", "…"))
     found = [row for _, row in smalltalk() if "user" in row]
-    taught = {phrasing for phrasing, _, held in intents.cross(found, 1) if not held}
+    taught = {phrasing for phrasing, _, held in intents.cross(found, 1, intents.forbidden(found)) if not held}
     assert {":)", "))", "?", "…", "😀"} & taught
 
 

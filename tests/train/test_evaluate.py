@@ -12,8 +12,11 @@ from typer.testing import CliRunner
 
 from chat_app import template
 from chat_app.model import Cache, forward
+from trainer import recipe as recipes
 from trainer.__main__ import app
 from trainer.dialogues import exercises
+from trainer.dialogues.report import Report
+from trainer.dialogues.sources import conversations
 from trainer.errors import StageError
 from trainer.evaluate import (
     card,
@@ -71,10 +74,19 @@ def test_no_probe_stands_in_the_training_text(whole, talk) -> None:
     assert not [probe for probe in whole.probes if normal(probe.lines[0]) in said]
 
 
+def test_no_probe_stands_in_what_the_shipped_mind_learned(whole) -> None:
+    dialogues = recipes.load(recipes.find("homunculus-small")).dialogues
+    lines = {normal(probe.lines[0]) for probe in whole.probes}
+    for name in ("smalltalk", "self"):
+        for each in conversations(name, dialogues, Report()):
+            if not each.held:
+                assert lines.isdisjoint(normal(m.content) for m in each.messages if m.role == "user")
+
+
 def test_nothing_that_is_foretold_stands_in_the_training_text(whole, talk) -> None:
     learned = {tuple(m.content for m in each.messages) for each in talk if not each.held}
-    for conversations in whole.held.values():
-        assert all(each.held and tuple(m.content for m in each.messages) not in learned for each in conversations)
+    for found in whole.held.values():
+        assert all(each.held and tuple(m.content for m in each.messages) not in learned for each in found)
 
 
 def test_replies_that_are_learned_are_foretold_apart(whole, talk) -> None:

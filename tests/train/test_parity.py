@@ -160,3 +160,20 @@ def test_a_trace_equals_the_log_softmax_of_torch() -> None:
             assert abs(step.entropy - entropy.item()) < LARGEST_DIFFERENCE
             assert [i for i, _ in step.alternatives] == top.indices.tolist()
             assert np.abs(np.array([p for _, p in step.alternatives]) - top.values.numpy()).max() < LARGEST_DIFFERENCE
+
+
+@pytest.mark.parametrize("position", ["learned", "rope"])
+def test_a_text_packed_behind_another_is_read_as_if_it_stood_alone(position) -> None:
+    config = Config(
+        n_layer=2, n_head=2, n_kv_head=1, n_embd=16, n_inner=32, block_size=24, vocab_size=20, position=position
+    )
+    torch.manual_seed(0)
+    model = Transformer(config, begin=1).eval()
+    first, second, third = (torch.tensor([[*row]]) for row in ([7, 3, 4, 5], [1, 5, 4, 3, 9, 8], [1, 6]))
+    with torch.no_grad():
+        packed = model(torch.cat((first, second, third), dim=1))
+        alone = torch.cat([model(row) for row in (first, second, third)], dim=1)
+        model.begin = None
+        seen = model(torch.cat((first, second, third), dim=1))
+    assert torch.allclose(packed, alone, atol=1e-6)
+    assert not torch.allclose(seen, alone, atol=1e-3)

@@ -7,7 +7,7 @@ shows whether it has learned to understand or only to repeat.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any, Final
 
 from chat_app.text import normalise
@@ -23,14 +23,12 @@ def wording(text: str) -> str:
     return " ".join(re.findall(r"\w+", text.lower().replace("ё", "е"))) or normalise(text).strip()
 
 
-def cross(intents: Iterable[dict[str, Any]], pairs: int) -> Iterator[tuple[str, str, bool]]:
+def cross(intents: Iterable[dict[str, Any]], pairs: int, apart: Collection[str]) -> Iterator[tuple[str, str, bool]]:
     """(phrasing, reply, held out) of each exchange; an intent gives at most about `pairs`, each phrasing one at least.
 
-    A wording that any intent holds out is taught by none.
+    Of the wordings `apart`, whatever intent holds them out, none is taught.
     """
-    rows = list(intents)
-    apart = forbidden(rows)
-    for row in rows:
+    for row in intents:
         for phrasing, reply in _pairs(row["user"], row["bot"], pairs):
             yield phrasing, reply, wording(phrasing) in apart
 

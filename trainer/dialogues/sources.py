@@ -11,7 +11,7 @@ from typing import Any, Final
 from chat_app.template import Message
 from trainer import hub, rows
 from trainer.corpora.documents import files
-from trainer.dialogues import exercises, intents
+from trainer.dialogues import exercises, intents, manners
 from trainer.dialogues.draw import fraction
 from trainer.dialogues.report import Report
 from trainer.dialogues.shapes import LISTS, Conversation, Malformed, messages_of
@@ -35,22 +35,28 @@ def conversations(name: str, settings: Dialogues, report: Report) -> Iterator[Co
             else:
                 yield from _read(name, where, row, settings, report)
     if source.smalltalk:
-        found = list(smalltalk())
-        phrased = [row for _, row in found if "user" in row]
-        forbidden = intents.forbidden(phrased)
+        forbidden = intents.forbidden(row for _, row in smalltalk() if "user" in row)
+        found = list(smalltalk(source.only))
         for where, row in found:
             if "turns" in row:
                 yield from _read(name, where, row, settings, report, forbidden)
-        crossed = intents.cross(phrased, settings.pairs_per_intent)
-        yield from _chained((_exchange(*pair) for pair in crossed), settings.chain, chance)
+        crossed = intents.cross((row for _, row in found if "user" in row), settings.pairs_per_intent, forbidden)
+        said = (_reworded(*pair, settings.reworded, forbidden, chance) for pair in crossed)
+        yield from _chained(said, settings.chain, chance)
     for kind, count in source.generated.items():
         yield from _chained(exercises.make(kind, count, settings.seed), settings.chain, chance)
 
 
-def smalltalk() -> Iterator[tuple[str, dict[str, Any]]]:
-    """(where, row) of the small talk that comes with the trainer: intents and dialogues."""
-    for file in sorted(SMALLTALK.glob("*.jsonl")):
-        yield from rows.read(file, ())
+def smalltalk(only: Collection[str] = ()) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(where, row) of the small talk that comes with the trainer, intents and dialogues; of the files `only`, if any.
+
+    CorpusError where no file has such a name.
+    """
+    files = {file.stem: file for file in sorted(SMALLTALK.glob("*.jsonl"))}
+    for name in only or files:
+        if name not in files:
+            raise CorpusError(f"No file of the small talk is called {name}. Known: {', '.join(files)}.")
+        yield from rows.read(files[name], ())
 
 
 def _refused(row: Any, source: DialogueSource) -> str:
@@ -86,7 +92,13 @@ def _read(
     yield Conversation(messages, by_chance or any(wording in forbidden for wording in said))
 
 
-def _exchange(phrasing: str, reply: str, held: bool) -> Conversation:
+def _reworded(
+    phrasing: str, reply: str, held: bool, share: float, forbidden: Collection[str], chance: random.Random
+) -> Conversation:
+    """The exchange; so large a share of those that are learned is asked otherwise, never in a forbidden wording."""
+    if not held and chance.random() < share:
+        other = manners.reworded(phrasing, chance)
+        phrasing = phrasing if intents.wording(other) in forbidden else other
     return Conversation([Message("user", phrasing), Message("assistant", reply)], held)
 
 

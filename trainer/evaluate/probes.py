@@ -140,7 +140,7 @@ def _ends_in(answer: str, wanted: Sequence[str]) -> bool:
 
 def _held_wordings(rows: Sequence[Row]) -> list[tuple[Row, str]]:
     """(intent, wording) of each wording that is held out of an intent that is taught; shuffled."""
-    crossed = intents.cross(rows, 0)  # every phrasing once, in order
+    crossed = intents.cross(rows, 0, intents.forbidden(rows))  # every phrasing once, in order
     found = [(row, phrasing) for row in rows for phrasing, _, held in islice(crossed, len(row["user"])) if held]
     return _shuffled([(row, phrasing) for row, phrasing in found if not intents.whole(row["id"])])
 
@@ -152,7 +152,7 @@ def _facts(wordings: Sequence[tuple[Row, str]], of_facts: set[str]) -> Iterator[
 
 
 def _talk(wordings: Sequence[tuple[Row, str]], of_facts: set[str]) -> Iterator[Probe]:
-    names = {name.lower() for name in acquaintance.NAMES}  # whoever says his name says what an exercise says
+    names = set(words(" ".join(acquaintance.NAMES)))  # whoever says his name says what an exercise says
     for row, phrasing in wordings:
         if row["id"] not in of_facts and names.isdisjoint(words(phrasing)):
             yield Probe("talk", (phrasing,))

@@ -36,6 +36,11 @@ NAMES: Final = (
     "Тихон", "Толя", "Филипп", "Эдик", "Элина", "Юлия", "Юля", "Яков", "Ярослав", "Ярослава", "Вика", "Тамара",
     "Рома",
 )  # fmt: skip
+_ONSETS: Final = (
+    "", "б", "в", "г", "д", "ж", "з", "к", "л", "м", "н", "п", "р", "с", "т", "ф", "х", "вл", "гл", "кс", "сн", "ст",
+    "тр", "св", "зл", "пл",
+)  # fmt: skip
+_CODAS: Final = ("д", "б", "в", "й", "л", "м", "н", "р", "с", "т", "нт", "ль")
 _PETS: Final = (
     "Барсик", "Мурзик", "Рыжик", "Пушок", "Снежок", "Тишка", "Васька", "Кузя", "Бублик", "Персик", "Пончик", "Марсик",
     "Симба", "Уголёк", "Лаки", "Рекс", "Шарик", "Тузик", "Бим", "Дружок", "Граф", "Арчи", "Чарли", "Жучка", "Белка",
@@ -91,7 +96,7 @@ def conversation(chance: random.Random) -> Conversation:
     first, last, held = told(chance)
     pairs = [first]
     if told is not _name and chance.random() < 0.3:
-        name = chance.choice(NAMES)
+        name = _called(chance)
         pairs.insert(0, (_written(_MY_NAME, name, chance), chance.choice(_GLAD).format(n=name)))
     while chance.random() < 0.35:
         pairs.append(_meanwhile(chance))
@@ -102,9 +107,21 @@ def conversation(chance: random.Random) -> Conversation:
 
 def _name(chance: random.Random) -> Told:
     held = chance.random() < 0.05
-    name = chance.choice(HELD_OUT_NAMES if held else NAMES)
+    name = chance.choice(HELD_OUT_NAMES) if held else _called(chance)
     first = _written(_MY_NAME, name, chance), chance.choice(_GLAD).format(n=name)
     return first, (wordings.typed(chance.choice(_WHAT_NAME), chance), chance.choice(_NAME).format(n=name)), held
+
+
+def _called(chance: random.Random) -> str:
+    """A name; as often as not one that nobody has, which cannot be known by heart: it must be read and repeated."""
+    if chance.random() < 0.5:
+        return chance.choice(NAMES)
+    syllables = (
+        chance.choice(_ONSETS) + chance.choice("аеиоуюя") + chance.choice(("", "", *_CODAS))
+        for _ in range(chance.choice((1, 2, 2, 3)))
+    )
+    name = wordings.sentence("".join(syllables))
+    return _called(chance) if name in HELD_OUT_NAMES or len(name) < 3 else name
 
 
 def _age(chance: random.Random) -> Told:
