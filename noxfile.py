@@ -16,7 +16,7 @@ import nox
 nox.needs_version = ">=2025.5"
 nox.options.default_venv_backend = "venv"  # pip finds the CPU build of torch where uv would fetch gigabytes
 nox.options.reuse_existing_virtualenvs = True
-nox.options.sessions = ["lint", "types", "test_app", "test_train", "coverage"]
+nox.options.sessions = ["lint", "types", "test_app", "test_web", "test_release", "test_train", "coverage"]
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 RELEASED_ON = "3.11"  # what build/requirements is pinned for
@@ -52,8 +52,24 @@ def types(session: nox.Session) -> None:
 @nox.session
 def test_app(session: nox.Session) -> None:
     """The runtime's tests, in an environment without torch."""
+    _without_torch(session, "tests/app")
+
+
+@nox.session
+def test_web(session: nox.Session) -> None:
+    """The server's tests, likewise: the page's API, OpenAI's, and attacks on both."""
+    _without_torch(session, "tests/web")
+
+
+@nox.session
+def test_release(session: nox.Session) -> None:
+    """The tests of what is given to others, likewise: the minds of assets/, names, archives, licences."""
+    _without_torch(session, "tests/release")
+
+
+def _without_torch(session: nox.Session, folder: str) -> None:
     session.install(*group("test-app"), "-e", ".")
-    session.run("coverage", "run", "-m", "pytest", "tests/app", *session.posargs)
+    session.run("coverage", "run", "-m", "pytest", folder, *session.posargs)
 
 
 @nox.session
@@ -168,6 +184,7 @@ def screenshots(session: nox.Session) -> None:
 def _with_chromium(session: nox.Session) -> None:
     session.install(*group("test-page"), "-e", ".")
     if not any(map(shutil.which, ("chromium", "chromium-browser"))) and "CHROMIUM" not in os.environ:
+        session.run("apt-get", "update", external=True)
         session.run("apt-get", "install", "-y", "--no-install-recommends", "chromium", external=True)
 
 

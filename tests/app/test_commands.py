@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat_app import commands, language
+from chat_app.box import MAGIC
 from chat_app.chat import Chat
 from chat_app.commands import COMMANDS, DiskWatch, is_command, remarks
 from chat_app.conversation import load
@@ -29,7 +30,7 @@ from chat_app.errors import (
 )
 from chat_app.insight import INSIGHTS
 from chat_app.language import HELP
-from chat_app.mind import MAGIC, open_mind
+from chat_app.mind import open_mind
 from chat_app.sampler import SETTINGS
 from chat_app.voices import VOICES
 from chat_app.weights import Weights

@@ -11,7 +11,7 @@ import minds
 import numpy as np
 import pytest
 
-from chat_app import blas, engine, weights
+from chat_app import blas, engine
 from chat_app.config import Config
 from chat_app.engine import Cancel, Engine, Stats
 from chat_app.errors import MindTruncated
@@ -212,7 +212,7 @@ def test_every_finite_half_is_widened_exactly() -> None:
 def test_weights_from_a_file_are_those_that_were_written(
     tmp_path: Path, switches: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(weights, "_CHUNK", 100)  # several chunks for every tensor
+    monkeypatch.setattr(planes, "CHUNK", 100)  # several chunks for every tensor
     mind = open_mind(minds.random_mind(tmp_path / "a.mind", **switches))
     loaded = Weights.from_mind(mind)
     for name, tensor in minds.arrays(mind.config).items():

@@ -14,8 +14,8 @@ import numpy as np
 import orjson
 import pytest
 
-from chat_app import mind as reader
-from chat_app import template
+from chat_app import box, template
+from chat_app.box import MAGIC
 from chat_app.config import Config, tensor_shapes
 from chat_app.errors import (
     MindDamaged,
@@ -27,7 +27,8 @@ from chat_app.errors import (
     MindUnreadable,
     NoMindInside,
 )
-from chat_app.mind import MAGIC, Mind, open_mind, verify
+from chat_app.integrity import verify
+from chat_app.mind import Mind, open_mind
 from trainer import mind_file
 from trainer.errors import ExportError
 
@@ -64,7 +65,7 @@ def rewritten(source: Path, target: Path, change: Change) -> Path:
     return target
 
 
-def box(path: Path, mind: bytes, *, before: bytes = b"\x7fELF program", after: bytes = b"") -> Path:
+def boxed(path: Path, mind: bytes, *, before: bytes = b"\x7fELF program", after: bytes = b"") -> Path:
     path.write_bytes(before + mind + len(mind).to_bytes(8, "little") + MAGIC + after)
     return path
 
@@ -282,7 +283,7 @@ def test_a_nan_weight_is_refused_by_the_writer_and_by_verify(tmp_path: Path, mon
 def test_a_mind_is_read_in_place_inside_a_box_and_before_a_signature(chatting: Path, tmp_path: Path) -> None:
     alone = open_mind(chatting)
     for after in (b"", b"signature" * 1000, MAGIC, b"\0" * 8 + MAGIC):
-        carried = open_mind(box(tmp_path / "box.exe", chatting.read_bytes(), after=after))
+        carried = open_mind(boxed(tmp_path / "box.exe", chatting.read_bytes(), after=after))
         verify(carried)
         assert carried.start == len(b"\x7fELF program")
         assert (carried.config, carried.card, carried.sha256) == (alone.config, alone.card, alone.sha256)
@@ -290,7 +291,7 @@ def test_a_mind_is_read_in_place_inside_a_box_and_before_a_signature(chatting: P
 
 
 def test_every_truncation_of_a_box_is_refused(small: Path, tmp_path: Path) -> None:
-    path = box(tmp_path / "box", small.read_bytes())
+    path = boxed(tmp_path / "box", small.read_bytes())
     for size in range(path.stat().st_size - 1, 0, -97):
         os.truncate(path, size)
         with pytest.raises(MindError):
@@ -299,26 +300,26 @@ def test_every_truncation_of_a_box_is_refused(small: Path, tmp_path: Path) -> No
 
 def test_a_box_whose_mind_is_cut_says_so(small: Path, tmp_path: Path) -> None:
     with pytest.raises(MindTruncated):
-        open_mind(box(tmp_path / "box", small.read_bytes()[:-1]))
+        open_mind(boxed(tmp_path / "box", small.read_bytes()[:-1]))
 
 
 def test_the_own_box_is_known_only_when_frozen(small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = box(tmp_path / "box", small.read_bytes())
-    monkeypatch.setattr(reader.sys, "executable", str(path))
-    assert reader.own_box() is None
-    monkeypatch.setattr(reader.sys, "frozen", True, raising=False)  # PyInstaller
-    assert reader.own_box() == path
+    path = boxed(tmp_path / "box", small.read_bytes())
+    monkeypatch.setattr(box.sys, "executable", str(path))
+    assert box.own_box() is None
+    monkeypatch.setattr(box.sys, "frozen", True, raising=False)  # PyInstaller
+    assert box.own_box() == path
 
 
 def test_the_own_box_of_nuitka_is_the_file_with_a_mind_inside(
     small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = box(tmp_path / "box", small.read_bytes())
-    monkeypatch.setattr(reader, "__compiled__", True, raising=False)
-    monkeypatch.setattr(reader.sys, "argv", [str(path)])
-    assert reader.own_box() == path
-    monkeypatch.setattr(reader.sys, "argv", [str(tmp_path / "gone")])
-    assert reader.own_box() is None
+    path = boxed(tmp_path / "box", small.read_bytes())
+    monkeypatch.setattr(box, "__compiled__", True, raising=False)
+    monkeypatch.setattr(box.sys, "argv", [str(path)])
+    assert box.own_box() == path
+    monkeypatch.setattr(box.sys, "argv", [str(tmp_path / "gone")])
+    assert box.own_box() is None
 
 
 def test_a_mind_beside_a_signed_program_is_its_own(
@@ -327,14 +328,14 @@ def test_a_mind_beside_a_signed_program_is_its_own(
     program, beside = tmp_path / "mind-in-a-box", tmp_path / "mind-in-a-box.mind"
     program.write_bytes(b"signed")
     (tmp_path / "another.mind").write_bytes(small.read_bytes())
-    monkeypatch.setattr(reader, "__compiled__", True, raising=False)
-    monkeypatch.setattr(reader.sys, "argv", [str(program)])
-    assert reader.own_box() is None
+    monkeypatch.setattr(box, "__compiled__", True, raising=False)
+    monkeypatch.setattr(box.sys, "argv", [str(program)])
+    assert box.own_box() is None
     beside.write_bytes(small.read_bytes())
-    assert reader.own_box() == beside
+    assert box.own_box() == beside
     assert open_mind(beside).length == small.stat().st_size
-    monkeypatch.setattr(reader.sys, "argv", [""])
-    assert reader.own_box() is None
+    monkeypatch.setattr(box.sys, "argv", [""])
+    assert box.own_box() is None
 
 
 def test_every_switch_of_the_config_names_its_tensors() -> None:

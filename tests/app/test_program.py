@@ -14,7 +14,7 @@ import pytest
 
 from chat_app import __version__, places
 from chat_app.__main__ import main
-from chat_app.mind import MAGIC
+from chat_app.box import MAGIC
 
 HELLO = minds.ANSWER_TEXT + "\n"
 

@@ -16,7 +16,8 @@ from chat_app import commands, conversation, language, selftest
 from chat_app.chat import Answer, Chat
 from chat_app.engine import Engine, Stats
 from chat_app.errors import MindDamaged, MindMisfit, NoSuchVoice, NothingToRetry, SelftestFailed
-from chat_app.mind import Mind, open_mind, verify
+from chat_app.integrity import verify
+from chat_app.mind import Mind, open_mind
 from chat_app.sampler import Sampling
 from chat_app.weights import Weights
 from trainer import mind_file
@@ -140,7 +141,7 @@ def test_verification_reads_the_voices_too(tmp_path) -> None:
     mind = voiced(tmp_path / "two.mind")
     verify(mind)
     data = bytearray(mind.path.read_bytes())
-    data[mind.variants["artistic"].tensors["h.1.attn.c_proj.weight"]] ^= 1
+    data[mind.variants["artistic"].tensors["h.1.attn.c_proj.weight"].offset] ^= 1
     mind.path.write_bytes(data)
     with pytest.raises(MindDamaged, match="checksum"):
         verify(open_mind(mind.path))

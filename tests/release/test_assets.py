@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from chat_app import selftest
-from chat_app.mind import open_mind, verify
+from chat_app.integrity import verify
+from chat_app.mind import open_mind
 from chat_app.weights import Weights
 
 ASSETS = Path(__file__).parents[2] / "assets"
