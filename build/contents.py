@@ -18,7 +18,8 @@ import licences
 import revision
 
 from chat_app import __version__, housekeeping, terms
-from chat_app.mind import BOX, MAGIC, SIZE_DIGITS, locate
+from chat_app.box import BOX, MAGIC, locate
+from chat_app.header import SIZE_DIGITS
 
 Packer = Literal["pyinstaller", "nuitka"]
 

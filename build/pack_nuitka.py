@@ -22,7 +22,7 @@ import signing
 import windows
 
 from chat_app import __version__
-from chat_app.mind import BOX
+from chat_app.box import BOX
 
 MADE = contents.OUT / "nuitka"
 REPORT = MADE / "report.xml"

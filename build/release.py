@@ -29,7 +29,8 @@ import sbom
 
 from chat_app import __version__, terms
 from chat_app.errors import BoxError
-from chat_app.mind import Mind, open_mind, verify
+from chat_app.integrity import verify
+from chat_app.mind import Mind, open_mind
 
 
 def refusals(mind: Mind, unsaved: list[str]) -> list[str]:

@@ -78,12 +78,13 @@ def _run(options: argparse.Namespace) -> int:
         print(f"Mind in a Box {__version__}", flush=True)
     housekeeping.start()
     startup.libraries()
+    from chat_app import box
     from chat_app import mind as minds
     from chat_app.sampler import Sampling
 
     _settled(Sampling(), options)  # a wrong number is told before the mind is read
 
-    path = options.mind or options.path or minds.own_box()
+    path = options.mind or options.path or box.own_box()
     if path is None:
         raise NoMind(program="mind-in-a-box")
     if options.verify or options.selftest:
@@ -141,13 +142,13 @@ def _settled(sampling: Sampling, options: argparse.Namespace) -> Sampling:
 
 
 def _check(path: Path, options: argparse.Namespace) -> int:
+    from chat_app import integrity, selftest
     from chat_app import mind as minds
-    from chat_app import selftest
     from chat_app.weights import Weights
 
     mind = minds.open_mind(path)
     if options.verify:
-        minds.verify(mind)
+        integrity.verify(mind)
         print(language.VERIFIED(options.lang, sha256=mind.sha256))
     if options.selftest:
         difference = selftest.run(mind, Weights.from_mind(mind))

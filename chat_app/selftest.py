@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from chat_app.errors import SelftestFailed
-from chat_app.mind import Golden, Mind
+from chat_app.manners import Golden
+from chat_app.mind import Mind
 from chat_app.model import Cache, forward
 from chat_app.weights import Weights
 

@@ -19,10 +19,10 @@ from chat_app.blas import cores  # before numpy, see there
 import numpy as np  # isort: skip
 
 from chat_app.config import Config, tensor_shapes
-from chat_app.errors import MindTruncated
+from chat_app.errors import MindError
 from chat_app.mind import Mind
+from chat_app.planes import Chunk, Reader, Stored
 
-_CHUNK: Final = 1 << 16  # numbers widened at a time: 256 kB, well within a core's cache
 _ALIGN: Final = 16  # numbers: a cache line
 
 
@@ -115,17 +115,17 @@ class Weights:
     @classmethod
     def from_mind(cls, mind: Mind, progress: Callable[[float], None] | None = None) -> Weights:
         """Read and widen the mind's tensors, on as many threads as help; `progress` hears which share is read."""
-        return cls(mind.config)._filled(mind, mind.offsets(), progress)
+        return cls(mind.config)._filled(mind, mind.stored(), progress)
 
     def variant(self, mind: Mind, mode: str) -> Weights:
         """The weights of a variant of the mind that these are of; what it does not change, both share."""
         changed = Weights(self.config, self, mind.variants[mode].tensors)
-        return changed._filled(mind, mind.offsets(mode))
+        return changed._filled(mind, mind.stored(mode))
 
     def _filled(
-        self, mind: Mind, offsets: Mapping[str, int], progress: Callable[[float], None] | None = None
+        self, mind: Mind, stored: Mapping[str, Stored], progress: Callable[[float], None] | None = None
     ) -> Weights:  # fmt: skip
-        jobs = list(_jobs(offsets, self))
+        jobs = list(_jobs(stored, self))
         left = iter(jobs)
 
         def told() -> None:
@@ -198,19 +198,18 @@ def widen(half: np.ndarray, out: np.ndarray) -> None:
     np.multiply(out, np.float32(2.0**112), out=out)
 
 
-def _jobs(offsets: Mapping[str, int], weights: Weights) -> Iterator[tuple[int, int, int]]:
-    """(offset in the file in bytes, place in the arena, count of numbers) of every chunk of the arena's tensors."""
+def _jobs(stored: Mapping[str, Stored], weights: Weights) -> Iterator[tuple[Chunk, int]]:
+    """Every chunk of the arena's tensors, with its place in the arena."""
     for name, place in weights.places.items():
-        size, offset = weights.tensors[name].size, offsets[name]
-        for done in range(0, size, _CHUNK):
-            yield offset + 2 * done, place + done, min(_CHUNK, size - done)
+        for chunk in stored[name].chunks():
+            yield chunk, place + chunk.place
 
 
 class _Filler(threading.Thread):
     """Takes chunks until none is left."""
 
     def __init__(
-        self, mind: Mind, arena: np.ndarray, jobs: Iterator[tuple[int, int, int]], told: Callable[[], None]
+        self, mind: Mind, arena: np.ndarray, jobs: Iterator[tuple[Chunk, int]], told: Callable[[], None]
     ) -> None:
         super().__init__(name="fill weights", daemon=True)
         self.mind, self.arena, self.jobs, self.told = mind, arena, jobs, told
@@ -218,14 +217,9 @@ class _Filler(threading.Thread):
 
     def run(self) -> None:
         try:
-            half = np.empty(_CHUNK, np.int16)
-            raw = half.data.cast("B")
-            with self.mind.path.open("rb", buffering=0) as file:
-                for offset, place, count in self.jobs:
-                    file.seek(offset)
-                    if file.readinto(raw[: 2 * count]) != 2 * count:
-                        raise MindTruncated(path=self.mind.path, expected=offset + 2 * count, actual=offset)
-                    widen(half[:count], self.arena[place : place + count])
+            with Reader(self.mind.path) as reader:
+                for chunk, place in self.jobs:
+                    widen(reader.read(chunk), self.arena[place : place + chunk.count])
                     self.told()
-        except (OSError, MemoryError, MindTruncated) as error:
+        except (OSError, MemoryError, MindError) as error:
             self.error = error

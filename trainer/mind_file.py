@@ -14,12 +14,12 @@ import orjson
 import safetensors.numpy
 
 from chat_app.config import Config, tensor_shapes
-from chat_app.mind import FORMAT, HASH_DIGITS, SIZE_DIGITS, WITH_VARIANTS
+from chat_app.header import SIZE_DIGITS, written
+from chat_app.integrity import HASH_DIGITS
+from chat_app.mind import FORMAT, WITH_VARIANTS, of_variant
 from chat_app.pieces import Pieces
 from trainer.errors import ExportError
 from trainer.files import replacing
-
-HEADER_MULTIPLE = 8  # safetensors pads its header to a multiple of so many bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def write(
         theirs = rounded(config, variant.tensors)
         if not (names := differing(halves, theirs)):
             raise ExportError(f"The variant {name} has the mind's own weights: it would say nothing else.")
-        own |= {f"variants.{name}.{tensor}": theirs[tensor] for tensor in names}
+        own |= {of_variant(name, tensor): theirs[tensor] for tensor in names}
         voices[name] = variant.about | {"tensors": names}
     metadata = {
         "format": WITH_VARIANTS if voices else FORMAT,
@@ -109,7 +109,4 @@ def _json(value: dict[str, Any]) -> str:
 def _sorted_header(data: bytes) -> bytes:
     """The library writes its metadata in the order of a hash table, another one in each process: sort it."""
     size = int.from_bytes(data[:SIZE_DIGITS], "little")
-    header = orjson.loads(data[SIZE_DIGITS : SIZE_DIGITS + size])
-    text = orjson.dumps(header, option=orjson.OPT_SORT_KEYS)
-    text += b" " * (-len(text) % HEADER_MULTIPLE)
-    return len(text).to_bytes(SIZE_DIGITS, "little") + text + data[SIZE_DIGITS + size :]
+    return written(orjson.loads(data[SIZE_DIGITS : SIZE_DIGITS + size])) + data[SIZE_DIGITS + size :]

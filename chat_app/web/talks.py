@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from chat_app import box
 from chat_app import conversation as conversations
 from chat_app import mind as minds
 from chat_app.chat import Chat
@@ -132,7 +133,7 @@ class Talks:
         """
         if self._terminal:
             raise MindOfTerminal(name=name)
-        path = next((path for path in minds.near(self.mind.path) if minds.called(path) == name), None)
+        path = next((path for path in box.near(self.mind.path) if box.called(path) == name), None)
         if path is None:
             raise MindMissing(path=name)
         mind = minds.open_mind(path)
@@ -152,8 +153,8 @@ class Talks:
         """The minds of the folder, the present one marked."""
         here = self.mind.path
         return [
-            {"name": minds.called(path), "title": self._remembered(path, _mind_title), "current": path == here}
-            for path in minds.near(here)
+            {"name": box.called(path), "title": self._remembered(path, _mind_title), "current": path == here}
+            for path in box.near(here)
         ]
 
     # --- conversations ---------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import minds
 import numpy as np
 import pytest
 
-from chat_app import blas, engine
+from chat_app import blas, engine, planes
 from chat_app.config import Config
 from chat_app.engine import Cancel, Engine, Stats
 from chat_app.errors import MindTruncated

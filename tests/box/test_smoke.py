@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import minds
 import pytest
 
-from chat_app import __version__, mind
+from chat_app import __version__
+from chat_app.box import MAGIC
 
 if TYPE_CHECKING:
     from conftest import Box
@@ -148,7 +149,7 @@ def test_what_is_no_mind_is_refused_in_a_sentence(box: Box, tmp_path: Path) -> N
 
 
 def test_the_mind_is_never_unpacked_and_nothing_is_left_behind(one_file: Box) -> None:
-    magic, largest = mind.MAGIC, 30_000_000  # OpenBLAS is the largest of what may be unpacked
+    largest = 30_000_000  # OpenBLAS is the largest of what may be unpacked
     running = subprocess.Popen(
         [one_file.path], env=one_file.environment(), stdin=subprocess.PIPE, stderr=subprocess.PIPE
     )
@@ -162,7 +163,7 @@ def test_the_mind_is_never_unpacked_and_nothing_is_left_behind(one_file: Box) ->
         assert unpacked
         for path in unpacked:
             assert path.stat().st_size < largest
-            assert magic not in path.read_bytes()
+            assert MAGIC not in path.read_bytes()
     finally:
         running.communicate(b"/quit\n", timeout=30)
     assert not list(one_file.temp.iterdir())

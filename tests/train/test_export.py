@@ -12,7 +12,8 @@ import safetensors.numpy
 from chat_app import childhood, selftest
 from chat_app.config import tensor_shapes
 from chat_app.errors import SelftestFailed
-from chat_app.mind import open_mind, verify
+from chat_app.integrity import verify
+from chat_app.mind import open_mind
 from chat_app.weights import Weights
 from trainer import checkpoint, export, mind_file, pretrain, vocabulary
 from trainer.__main__ import main

@@ -18,7 +18,8 @@ from torch import Tensor
 from chat_app import selftest
 from chat_app import tokenizer as tokenizers
 from chat_app.chat import Chat
-from chat_app.mind import open_mind, verify
+from chat_app.integrity import verify
+from chat_app.mind import open_mind
 from chat_app.weights import Weights
 from trainer.__main__ import main
 from trainer.corpora import generated
