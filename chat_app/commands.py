@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from chat_app import conversation, language, terms
+from chat_app import box, conversation, language, terms
 from chat_app import mind as minds
 from chat_app.chat import Answer, Chat
 from chat_app.errors import BoxError, MindError, UnknownSetting
@@ -150,7 +150,7 @@ def _plain(value: object) -> str:
 
 
 def _mind(chat: Chat, rest: str, lang: str) -> Outcome:
-    neighbours = minds.near(chat.mind.path)
+    neighbours = box.near(chat.mind.path)
     if not rest:
         lines = [_described(path, chat.mind) for path in neighbours]
         return Outcome("\n".join([language.MINDS(lang), *lines]))
@@ -167,7 +167,7 @@ def _described(path: Path, present: Mind) -> str:
         title = (present if here else minds.open_mind(path)).title
     except MindError:
         title = "?"
-    return f"{'*' if here else ' '} {minds.called(path)}: {title}"
+    return f"{'*' if here else ' '} {box.called(path)}: {title}"
 
 
 def _license(chat: Chat, rest: str, lang: str) -> Outcome:
