@@ -6,45 +6,24 @@ A mind with a chat template answers; one without continues what it is given.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final, Protocol
 
 from chat_app import attraction, look
 from chat_app import conversation as conversations
+from chat_app import prompt as prompts
+from chat_app.answer import Answer
 from chat_app.attraction import Continuation
 from chat_app.conversation import Conversation
-from chat_app.engine import Cancel, Engine, Stats
-from chat_app.errors import (
-    MessageTooLong,
-    NoSuchAlternative,
-    NoSuchToken,
-    NoSuchVoice,
-    NothingToLookAt,
-    NothingToRetry,
-)
+from chat_app.engine import Cancel, Engine
+from chat_app.errors import NoSuchAlternative, NoSuchToken, NothingToLookAt, NothingToRetry
 from chat_app.look import Token
 from chat_app.mind import Mind
-from chat_app.sampler import LARGEST_SEED, Sampling
-from chat_app.template import Message, render
+from chat_app.prompt import Prompt
+from chat_app.template import Message
 from chat_app.text import encodable
-from chat_app.tokenizer import Detokenizer
 from chat_app.trace import TOP, Trace
-
-_FULLEST: Final = 0.6  # of the context: dropping more than needed lets the next turns reuse the cache
-
-
-class Beside(Protocol):
-    """Who else uses the weights of a chat's engine, and must let go of them before others take their place."""
-
-    url: str
-
-    def let_go(self) -> None:
-        """Stop using the weights."""
-
-    def adopt(self, chat: Chat) -> None:
-        """Use those that the chat has now."""
+from chat_app.voice import Beside, Voices
 
 
 class Chat:
@@ -57,10 +36,9 @@ class Chat:
         self.mind, self.folder = mind, folder
         self.mode = ""
         """Which voice of the mind speaks: "" is its own, else a variant's name."""
-        self._engines = {} if engine is None else {"": engine}  # of each voice that has spoken
-        self.beside: Beside | None = None
         self.sampling = mind.manners.sampling
-        self._samplings: dict[str, Sampling] = {}  # of the voices that do not speak now
+        self._voices = Voices(mind, engine)
+        self.beside: Beside | None = None
         self.conversation = Conversation(folder, mind.sha256)
         self.last: Answer | None = None
         self._dropped = 0  # turns that no longer fit into the context
@@ -76,34 +54,29 @@ class Chat:
         """The engine of the voice that speaks, loaded when it is first needed, and again after another mind could not
         take its place. MindError where that fails.
         """
-        if "" not in self._engines and not self.mode:
-            self._engines[""] = Engine.with_mind(self.mind)
-            if self.beside is not None:
-                self.beside.adopt(self)
-        if self.mode not in self._engines:
-            self._engines[self.mode] = self.as_voice("").engine.variant(self.mind, self.mode)
-        return self._engines[self.mode]
+        asleep = not self._voices.awake
+        engine = self._voices.engine(self.mode)
+        if asleep and self._voices.awake and self.beside is not None:
+            self.beside.adopt(self)
+        return engine
 
     @engine.setter
     def engine(self, engine: Engine) -> None:
         """Answer with this one from now on, whose cache may hold anything."""
-        self._engines[self.mode] = engine
+        self._voices.wake(self.mode, engine)
 
     def as_voice(self, mode: str) -> Chat:
         """The same conversation, spoken in with another voice of the mind. NoSuchVoice: it has none called so."""
-        if mode and mode not in self.mind.variants:
-            raise NoSuchVoice(name=mode, known=", ".join(self.mind.variants) or "-")
         other = copy.copy(self)
         other.mode = mode
-        own = self.mind.variants[mode].sampling if mode else self.mind.manners.sampling
-        other.sampling = self.sampling if mode == self.mode else self._samplings.get(mode, own)
+        other.sampling = self.sampling if mode == self.mode else self._voices.sampling(mode)
         return other
 
     def set_mode(self, mode: str) -> None:
         """Answer with another voice of the mind from now on. NoSuchVoice, or MindError where it cannot be loaded."""
         other = self.as_voice(mode)
         _ = other.engine
-        self._samplings[self.mode] = self.sampling
+        self._voices.keep(self.mode, self.sampling)
         self.mode, self.sampling = mode, other.sampling
 
     def aside(self, mode: str) -> Answer:
@@ -117,8 +90,7 @@ class Chat:
         if not turns:
             raise NothingToRetry
         other = self.as_voice(mode)
-        ids, remember, _ = other._prompt(turns)
-        return Answer(other, ids, remember, aside=True)
+        return Answer(other, other._prompt(turns), aside=True)
 
     @property
     def system(self) -> str:
@@ -128,9 +100,7 @@ class Chat:
     def set_system(self, text: str) -> None:
         """Give the mind another system text from now on. MessageTooLong where it leaves no room to talk."""
         message = Message("system", encodable(text))
-        ids, _ = render(self.mind.tokenizer, [message, Message("user", "")], answer=True)
-        if len(ids) > self._limit:
-            raise MessageTooLong(tokens=len(ids), limit=self._limit)
+        prompts.of(self.mind, message.content, [Message("user", "")], 0, self._limit)
         self.conversation.add(message)
 
     def say(self, text: str) -> Answer:
@@ -139,7 +109,7 @@ class Chat:
         prompt = self._prompt([*self.conversation.turns, message])
         self.conversation.add(message)
         self._retries = 0
-        return self._answer(*prompt)
+        return self._answer(prompt)
 
     def retry(self) -> Answer:
         """Answer the last line anew."""
@@ -151,7 +121,7 @@ class Chat:
         if answered:
             self.conversation.undo(answer_only=True)
         self._retries += 1
-        return self._answer(*prompt)
+        return self._answer(prompt)
 
     def look(self, top: int = TOP) -> list[Token]:
         """The last answer token by token, with what the mind thought at each. NothingToLookAt where there is none.
@@ -160,7 +130,7 @@ class Chat:
         """
         turns = self.conversation.turns
         ids, trace = self._last_answer(turns), Trace(top)
-        prompt, _, _ = self._prompt(turns[:-1])
+        prompt = self._prompt(turns[:-1]).ids
         self.engine.score(prompt, ids, trace, never=self.mind.never, slide=not self.mind.can_chat)
         return look.tokens(self.mind.tokenizer, trace.steps, inside=not self.mind.can_chat)
 
@@ -177,7 +147,7 @@ class Chat:
             raise NoSuchAlternative(name=token, number=position + 1)
         prompt = self._prompt(turns[:-1])
         self.conversation.undo(answer_only=True)
-        return self._answer(*prompt, begun=[*ids[:position], token])
+        return self._answer(prompt, [*ids[:position], token])
 
     def _last_answer(self, turns: list[Message]) -> list[int]:
         if not turns or turns[-1].role != "assistant" or not turns[-1].content:
@@ -193,18 +163,13 @@ class Chat:
         turns = self.conversation.turns
         if not 0 <= index < len(turns) or turns[index].role != "user":
             raise NothingToRetry
-        message, dropped = Message("user", encodable(text)), self._dropped
-        self._dropped = min(dropped, index)
-        try:
-            prompt = self._prompt([*turns[:index], message])
-        except MessageTooLong:
-            self._dropped = dropped
-            raise
+        message = Message("user", encodable(text))
+        prompt = self._prompt([*turns[:index], message], min(self._dropped, index))
         while len(self.conversation.turns) > index:
             self.conversation.undo()
         self.conversation.add(message)
         self._retries = 0
-        return self._answer(*prompt)
+        return self._answer(prompt)
 
     def attract(
         self, prompt: str, count: int = attraction.COUNT, cancel: Cancel | None = None
@@ -215,9 +180,9 @@ class Chat:
         """
         alone = Chat(self.mind, self.engine.sibling(), self.folder)  # without a line, it leaves no file either
         alone.conversation.messages = [m for m in self.conversation.messages if m.role == "system"]
-        ids, remember, _ = alone._prompt([Message("user", encodable(prompt))])
+        told = alone._prompt([Message("user", encodable(prompt))])
         return attraction.continuations(
-            self.mind, alone.engine, ids, self.sampling, count=count, remember=remember, cancel=cancel
+            self.mind, alone.engine, told.ids, self.sampling, count=count, remember=told.remember, cancel=cancel
         )
 
     def undo(self) -> None:
@@ -254,9 +219,9 @@ class Chat:
         if self.beside is not None:
             self.beside.let_go()
         self.mode = ""
-        self._engines.clear()  # first, or both minds' weights would stand in memory
-        self._engines[""] = Engine.with_mind(mind)
-        self.mind, self.sampling, self._samplings = mind, mind.manners.sampling, {}
+        self._voices.sleep()  # first, or both minds' weights would stand in memory
+        self._voices = Voices(mind, Engine.with_mind(mind))
+        self.mind, self.sampling = mind, mind.manners.sampling
         self._begin(Conversation(self.folder, mind.sha256))
         if self.beside is not None:
             self.beside.adopt(self)
@@ -265,119 +230,18 @@ class Chat:
         """(tokens that the conversation takes now, tokens that the mind can hold)."""
         return len(self.engine.cache.ids), self.mind.config.block_size
 
-    def _answer(self, ids: list[int], remember: int, forgot: bool, begun: Sequence[int] = ()) -> Answer:
-        self.last = Answer(self, ids, remember, forgot=forgot, begun=begun)
+    def _answer(self, prompt: Prompt, begun: Sequence[int] = ()) -> Answer:
+        self.last = Answer(self, prompt, begun)
         return self.last
 
     @property
     def _limit(self) -> int:
-        """Tokens that a prompt may take: the context without what is kept free for the answer."""
-        size = self.mind.config.block_size
-        return size - min(self.sampling.max_tokens, size // 4)
+        return prompts.limit(self.mind, self.sampling)
 
-    def _prompt(self, turns: list[Message]) -> tuple[list[int], int, bool]:
-        """(ids to answer, how many of them the repetition rules look back on, whether turns were just dropped)."""
-        _ = self.engine  # first: where it cannot be loaded anew, nothing is said
-        return self._rendered(turns) if self.mind.can_chat else self._continued(turns)
-
-    def _rendered(self, turns: list[Message]) -> tuple[list[int], int, bool]:
-        limit, first_time = self._limit, self._dropped == 0
-        ids, _ = self._render(turns[self._dropped :])
-        if len(ids) <= limit:
-            return ids, 0, False
-        dropped = self._dropped
-        while len(ids) > limit * _FULLEST and dropped + 2 < len(turns):
-            dropped += 2  # a line and its answer
-            ids, _ = self._render(turns[dropped:])
-        if len(ids) > limit:
-            raise MessageTooLong(tokens=len(ids), limit=limit)
-        self._dropped = dropped
-        return ids, 0, first_time
-
-    def _render(self, turns: list[Message]) -> tuple[list[int], list[int]]:
-        system = [Message("system", self.system)] if self.system else []
-        return render(self.mind.tokenizer, [*system, *turns], answer=True)
-
-    def _continued(self, turns: list[Message]) -> tuple[list[int], int, bool]:
-        tokenizer = self.mind.tokenizer
-        ids: list[int] = []
-        for turn in turns:
-            new_line = bool(ids) and turn.role == "user" and bool(turn.content)
-            ids += turn.ids or tokenizer.encode("\n" * new_line + turn.content, inside=bool(ids))
-        start = [] if tokenizer.bos_id is None else [tokenizer.bos_id]
-        limit = self._limit
-        forgot = len(start + ids) > limit
-        ids = ids[-max(1, int(limit * _FULLEST)) :] if forgot else start + ids
-        first_time, self._dropped = forgot and not self._dropped, int(forgot)
-        return ids or tokenizer.encode("\n") or [0], len(ids), first_time
-
-
-class Answer:
-    """One answer while it is written: iterate for its text, piece by piece; `cancel` stops it.
-
-    However it ends, what was written is in the conversation afterwards.
-    """
-
-    def __init__(
-        self, chat: Chat, ids: list[int], remember: int, *, forgot: bool = False, begun: Sequence[int] = (),
-        aside: bool = False,
-    ) -> None:  # fmt: skip
-        self._chat, self._prompt, self._remember, self._begun = chat, ids, remember, begun
-        self._aside = aside
-        self._cancel = Cancel()
-        self.forgot = forgot  # the oldest turns fell out of the context for the first time
-        self.ids: list[int] = []
-        self.text = ""
-        self.stats = Stats()
-        self.trace: Trace | None = None
-        """Set it before the first piece is asked for, and it takes what the mind thought of every id."""
-
-    def cancel(self) -> None:
-        """Stop before the next token; may be called from another thread or a signal handler."""
-        self._cancel.set()
-
-    def cancel_when(self, gone: Callable[[], bool]) -> None:
-        """Stop before the first token at which `gone` says so."""
-        self._cancel.gone = gone
-
-    @property
-    def prompt(self) -> list[int]:
-        """The ids that it follows."""
-        return [*self._prompt, *self._begun]
-
-    def __iter__(self) -> Generator[str]:
-        chat = self._chat
-        detokenizer = Detokenizer(chat.mind.tokenizer, inside=not chat.mind.can_chat)
-        try:
-            for token in self._written():
-                self.ids.append(token)
-                if piece := detokenizer.feed(token):
-                    self.text += piece
-                    yield piece
-        finally:
-            del self.ids[len(self.ids) - detokenizer.owed :]  # half a letter would spoil what is written after it
-            message, voice = Message("assistant", self.text, self.ids), {"mode": chat.mode} if chat.mode else {}
-            if self._aside:
-                chat.conversation.note(message, finish=self.stats.finish, **voice)
-            else:
-                chat.conversation.add(message, finish=self.stats.finish, **voice)
-
-    def _written(self) -> Iterator[int]:
-        """The ids that it begins with, then those that the mind adds."""
-        chat, begun = self._chat, list(self._begun)
-        stop_ids, sampling = chat.mind.manners.stop_ids, chat.sampling
-        if begun and begun[-1] in stop_ids:
-            self.stats.finish = "stop"
-            yield from begun[:-1]
-            return
-        yield from begun
-        if self._cancel.is_set():  # before it came to its turn: the engine may be another answer's by now
-            return
-        if sampling.seed is not None:
-            sampling = replace(sampling, seed=(sampling.seed + chat._retries) % (LARGEST_SEED + 1))
-        sampling = replace(sampling, max_tokens=max(1, sampling.max_tokens - len(begun)))
-        yield from chat.engine.generate(
-            [*self._prompt, *begun], sampling, stop_ids=stop_ids, never=chat.mind.never,
-            slide=not chat.mind.can_chat, remember=self._remember + len(begun), stats=self.stats, trace=self.trace,
-            cancel=self._cancel,
-        )  # fmt: skip
+    def _prompt(self, turns: Sequence[Message], dropped: int | None = None) -> Prompt:
+        """What to answer. MessageTooLong; and what `engine` raises, or something would be said that no one answers."""
+        _ = self.engine
+        dropped = self._dropped if dropped is None else dropped
+        made = prompts.of(self.mind, self.system, turns, dropped, self._limit)
+        self._dropped = made.dropped
+        return made

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from chat_app.chat import Answer
+from chat_app.answer import Answer
 from chat_app.shades import Line
 
 

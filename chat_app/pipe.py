@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from contextlib import closing, suppress
 
 from chat_app import commands, console, language
-from chat_app.chat import Answer, Chat
+from chat_app.answer import Answer
+from chat_app.chat import Chat
 from chat_app.commands import DiskWatch
 from chat_app.errors import BoxError, OutputClosed
 from chat_app.shades import text_of

@@ -12,8 +12,9 @@ from types import FrameType
 from typing import Final
 
 from chat_app import commands, language, shades
+from chat_app.answer import Answer
 from chat_app.awakening import Awakening
-from chat_app.chat import Answer, Chat
+from chat_app.chat import Chat
 from chat_app.commands import DiskWatch
 from chat_app.errors import BoxError
 from chat_app.line import asker

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from chat_app import language
-from chat_app.chat import Answer, Chat
+from chat_app.answer import Answer
+from chat_app.chat import Chat
 from chat_app.outcome import Outcome
 
 OWN: Final = "normal"  # what a person calls the mind's own voice

@@ -11,7 +11,8 @@ from typing import Any
 from bottle import Bottle, request, response
 
 from chat_app import __version__, attraction, childhood
-from chat_app.chat import Answer, Chat
+from chat_app.answer import Answer
+from chat_app.chat import Chat
 from chat_app.config import tensor_shapes
 from chat_app.engine import Cancel
 from chat_app.errors import BadSetting, NoChildhood

@@ -12,8 +12,9 @@ from contextlib import ExitStack, closing
 from dataclasses import asdict
 from typing import Any, Final
 
+from chat_app.answer import Answer
 from chat_app.attraction import Continuation, groups
-from chat_app.chat import Answer, Chat
+from chat_app.chat import Chat
 from chat_app.errors import BoxError
 from chat_app.web.guard import broken
 from chat_app.web.replies import WAITING, event, failure

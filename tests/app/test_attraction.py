@@ -74,7 +74,7 @@ def test_their_log_probability_is_that_of_the_mind_before_any_setting(chats: boo
     tokenizer = chat.mind.tokenizer
     answer = chat.say("Дом")
     assert "".join(answer) == way.text
-    logits = logits_everywhere(chat.engine.weights, [*answer._prompt, *way.ids])[len(answer._prompt) - 1 : -1]
+    logits = logits_everywhere(chat.engine.weights, [*answer.prompt, *way.ids])[len(answer.prompt) - 1 : -1]
     logits = logits.astype(np.float64)
     logits[:, sorted(tokenizer.silent - set(chat.mind.manners.stop_ids))] = -np.inf
     chosen = logits[np.arange(len(way.ids)), way.ids]

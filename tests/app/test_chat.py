@@ -10,8 +10,9 @@ import minds
 import orjson
 import pytest
 
+from chat_app.answer import Answer
 from chat_app.awakening import Awakening
-from chat_app.chat import Answer, Chat
+from chat_app.chat import Chat
 from chat_app.errors import MessageTooLong, MindMissing, MindTooLarge, NothingToRetry
 from chat_app.mind import open_mind
 from chat_app.template import MARKS

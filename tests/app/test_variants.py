@@ -13,7 +13,8 @@ import orjson
 import pytest
 
 from chat_app import commands, conversation, language, selftest
-from chat_app.chat import Answer, Chat
+from chat_app.answer import Answer
+from chat_app.chat import Chat
 from chat_app.engine import Engine, Stats
 from chat_app.errors import MindDamaged, MindMisfit, NoSuchVoice, NothingToRetry, SelftestFailed
 from chat_app.integrity import verify
