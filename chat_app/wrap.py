@@ -12,38 +12,39 @@ _LONGEST_HELD_WORD: Final = 40
 
 
 class Wrap:
-    """Breaks a stream of text at `width` columns, between words where it can."""
+    """Breaks a stream of text at `width` columns, between words where it can. A line's own indent stays."""
 
     def __init__(self, width: int) -> None:
         self._width = max(width - 1, 10)  # the last column is left free: terminals differ in when they wrap
         self._column = 0
         self._word = ""
+        self._begun = False  # a part of a word so long that it is shown in parts
+        self._broken = True  # the line was begun here, so it does not begin with a space, as continuations do
 
     def feed(self, text: str) -> str:
         """The text that can be shown now."""
         shown = ""
         for character in printable(text):
             if character in " \n":
-                shown += self._place(self._word)
-                self._word = ""
-                shown += self._space(character)
+                shown += self.finish() + self._space(character)
             else:
                 self._word += character
                 if len(self._word) >= _LONGEST_HELD_WORD:
-                    shown += self._place(self._word)
-                    self._word = ""
+                    shown += self.finish()
+                    self._begun = True
         return shown
 
     def finish(self) -> str:
         """The word that was held back."""
         word, self._word = self._word, ""
-        return self._place(word)
+        placed, self._begun = self._place(word), False
+        return placed
 
     def _space(self, character: str) -> str:
-        if character == " " and not self._column:  # a continuation begins with the space after the prompt
+        if character == " " and not self._column and self._broken:
             return ""
         if character == "\n" or self._column >= self._width:
-            self._column = 0
+            self._column, self._broken = 0, character == " "
             return "\n"
         self._column += 1
         return " "
@@ -51,7 +52,7 @@ class Wrap:
     def _place(self, word: str) -> str:
         size = get_cwidth(word)
         before = ""
-        if self._column and self._column + size > self._width:
+        if self._column and self._column + size > self._width and not self._begun:  # or an address would be torn
             before, self._column = "\n", 0
         self._column = (self._column + size) % self._width if self._column + size > self._width else self._column + size
         return before + word

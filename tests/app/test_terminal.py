@@ -63,6 +63,19 @@ def test_lines_break_between_words() -> None:
     assert wrap.feed("один два три четыре пять ") + wrap.finish() == "один два три четыре\nпять "
 
 
+def test_the_indent_of_a_line_stays_and_a_broken_line_has_none() -> None:
+    wrap = Wrap(20)
+    assert wrap.feed(" Голоса:\n* один\n  второй говорит длинно") + wrap.finish() == (
+        "Голоса:\n* один\n  второй говорит \nдлинно"
+    )
+
+
+def test_no_line_break_gets_into_an_address() -> None:
+    wrap, address = Wrap(60), "/home/" + "папка/" * 12 + "разговор.jsonl"
+    shown = wrap.feed(f"Сохранено: {address} и всё") + wrap.finish()
+    assert address in shown
+
+
 def test_a_mind_cannot_command_the_terminal() -> None:
     assert Wrap(80).feed("дом\x1b[2J\x07 сад\x9b31m ") == "дом[2J сад31m "
 

@@ -12,8 +12,9 @@ from web_client import Client
 
 from chat_app.chat import Chat
 from chat_app.mind import open_mind
-from chat_app.web import page, server
-from chat_app.web.server import LARGEST_BODY, LOOPBACK, Web
+from chat_app.web import connections, page
+from chat_app.web.connections import LARGEST_BODY
+from chat_app.web.server import LOOPBACK, Web
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +172,7 @@ def test_a_refusal_is_heard_by_whoever_still_sends(client: Client) -> None:
 
 
 def test_whoever_never_ends_a_refused_body_is_dropped(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "_DROPPED", 1 << 20)
+    monkeypatch.setattr(connections, "_DROPPED", 1 << 20)
     head = client.head("POST", "/api/conversations", f"Content-Length: {1 << 40}") + b"\r\n"
     with client.connect() as connection, pytest.raises(ConnectionError):
         connection.sendall(head + b"x" * (100 << 20))
@@ -329,7 +330,7 @@ def test_fifty_connections_that_say_nothing_or_a_byte_now_and_then_stop_nobody(c
 
 
 def test_a_crowd_of_idle_connections_makes_room_for_the_next(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "_CONNECTIONS", 10)
+    monkeypatch.setattr(connections, "_CONNECTIONS", 10)
     crowd = [client.connect() for _ in range(30)]
     try:
         assert client.get("/api/state").status == 200
@@ -341,7 +342,7 @@ def test_a_crowd_of_idle_connections_makes_room_for_the_next(client: Client, mon
 
 
 def test_a_request_that_takes_for_ever_to_arrive_is_dropped(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "_SLOW", 0.3)
+    monkeypatch.setattr(connections, "_SLOW", 0.3)
     monkeypatch.setattr(client.web._server.adj, "cleanup_interval", 0)
     monkeypatch.setattr(client.web._server, "next_channel_cleanup", 0)
     with client.connect() as connection:
