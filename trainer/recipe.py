@@ -1,4 +1,4 @@
-"""A recipe: one TOML file that is one mind, read and checked as a whole; its sections stand in sections.py."""
+"""A recipe: one TOML file that is one mind, read and checked as a whole; its sections stand in trainer/sections."""
 
 from __future__ import annotations
 
