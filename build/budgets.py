@@ -17,14 +17,16 @@ _WORDS: Final = {
 }
 
 
-def costs(figures: Mapping[str, Any], mind_bytes: int) -> dict[str, float]:
-    """What build/measure_box.py found, in the words of the budget; what it could not measure is left out."""
-    mind_mb = mind_bytes / 1e6
-    found = {"program_mb": figures["size_mb"] - mind_mb, "first_token_s": figures["first_token_best_s"]}
+def costs(figures: Mapping[str, Any], mind_bytes: int, carried_bytes: int) -> dict[str, float]:
+    """What build/measure_box.py found, in the words of the budget; what it could not measure is left out.
+
+    The mind takes `mind_bytes` unpacked, and `carried_bytes` as it stands in the box.
+    """
+    found = {"program_mb": figures["size_mb"] - carried_bytes / 1e6, "first_token_s": figures["first_token_best_s"]}
     if "peak_pss_mb" in figures:
         found |= {
             "first_output_s": figures["first_output_best_s"],
-            "memory_mb": figures["peak_pss_mb"] - 2 * mind_mb,
+            "memory_mb": figures["peak_pss_mb"] - 2 * mind_bytes / 1e6,
             "temp_mb": figures["temp_mb"],
         }
     return found

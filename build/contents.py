@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Final, Literal
 
 import licences
+import packing
 import revision
 
 from chat_app import __version__, housekeeping, terms
-from chat_app.box import BOX, MAGIC, locate
+from chat_app.box import BOX, MAGIC
+from chat_app.errors import BoxError
 from chat_app.header import SIZE_DIGITS
 
 Packer = Literal["pyinstaller", "nuitka"]
@@ -105,36 +107,33 @@ def arguments(purpose: str | None, packer: Packer) -> argparse.Namespace:
     parser.add_argument(
         "--mind", type=Path, help="the .mind to carry, or a box that has it (default: assets/manifest.toml's)"
     )
+    parser.add_argument(
+        "--unpacked", action="store_true", help="carry the mind unpacked: larger, and read some milliseconds sooner"
+    )
     parser.add_argument("--dist", type=Path, default=DIST, help="the folder for what is made (default: %(default)s)")
     options = parser.parse_args()
     options.mind = options.mind or default_mind()
-    prepare(options.mind, packer)
+    try:
+        prepare(options.mind, packer, pack=not options.unpacked)
+    except BoxError as error:
+        sys.exit(error.sentence("en"))
     options.stem = stem(options.mind, packer)
     options.dist = options.dist.resolve()
     options.dist.mkdir(parents=True, exist_ok=True)
     return options
 
 
-def prepare(mind: Path, packer: Packer) -> None:
+def prepare(mind: Path, packer: Packer, *, pack: bool = True) -> None:
     """Write what the packers take: the mind with its trailer [length u64 LE][magic], the marker, the licences.
 
     BoxError where `mind` is no mind; another box will do as well.
     """
     DATA.mkdir(parents=True, exist_ok=True)
-    length = copy_mind(mind, MIND)
+    length = packing.write(mind, MIND, pack=pack)
     with MIND.open("ab") as target:
         target.write(length.to_bytes(SIZE_DIGITS, "little") + MAGIC)
     (DATA / housekeeping.MARKER).write_bytes(b"")
     (DATA / terms.FILE).write_text(licences.text(packer), "utf-8", newline="\n")
-
-
-def copy_mind(mind: Path, target: Path) -> int:
-    """Write the mind of a file, which may be a box, as a .mind; its length in bytes."""
-    start, length = locate(mind)
-    with mind.open("rb") as source:
-        source.seek(start)
-        target.write_bytes(source.read(length))
-    return length
 
 
 def environment() -> dict[str, str]:

@@ -17,6 +17,7 @@ import archive
 import contents
 import frozen
 import icon
+import packing
 import revision
 import signing
 import windows
@@ -83,7 +84,7 @@ def beside(executable: Path, options: argparse.Namespace) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     shutil.move(executable, folder)
-    contents.copy_mind(options.mind, folder / f"{executable.name}.mind")
+    packing.write(options.mind, folder / f"{executable.name}.mind", pack=not options.unpacked)
     packed = options.dist / contents.archive_name(options.stem)
     archive.pack(folder, packed, options.stem, revision.moment())
 

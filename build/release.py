@@ -1,6 +1,6 @@
 """Seals a mind for other people: every box for this platform, checked, described and signed for by checksums.
 
-`python build/release.py [--mind PATH] [--sha256 DIGITS] [--patience TIMES] [--dist FOLDER] [pyinstaller] [nuitka]`
+`python build/release.py [pyinstaller] [nuitka]`; `--help` lists what else it can be told.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import frozen
 import glibc
 import licences
 import measure_box
+import packing
 import revision
 import sbom
 
@@ -61,10 +62,10 @@ def missing(packer: str, system: str, which: Callable[[str], str | None] = shuti
     return found
 
 
-def sealed(packer: contents.Packer, mind: Path, dist: Path) -> list[Path]:
-    """The boxes that `packer` makes of `mind`."""
+def sealed(packer: contents.Packer, mind: Path, dist: Path, *words: str) -> list[Path]:
+    """The boxes that `packer` makes of `mind`, told these words too."""
     script = contents.RECIPES / f"pack_{packer}.py"
-    subprocess.run([sys.executable, str(script), "--mind", str(mind), "--dist", str(dist)], check=True)
+    subprocess.run([sys.executable, str(script), "--mind", str(mind), "--dist", str(dist), *words], check=True)
     stem = contents.stem(mind, packer)
     made = (dist / contents.executable_name(stem), dist / contents.archive_name(stem))
     return [path for path in made if path.exists()]
@@ -118,12 +119,13 @@ def information(build: sbom.Build, entries: list[frozen.Entry], boxes: list[Path
     return json.dumps(told, ensure_ascii=False, indent=1) + "\n"
 
 
-def released(packer: contents.Packer, mind: Mind, dist: Path, patience: float) -> list[Path]:
+def released(packer: contents.Packer, mind: Mind, dist: Path, patience: float, *words: str) -> list[Path]:
     """Everything about one packer's boxes, in `dist`. SystemExit where they are too dear or without terms."""
     stem = contents.stem(mind.path, packer)
-    boxes = sealed(packer, mind.path, dist)
+    boxes = sealed(packer, mind.path, dist, *words)
     entries = frozen.read(packer)
-    found = budgets.costs(measure_box.measure(_program(packer, boxes)), mind.length)
+    figures = measure_box.measure(_program(packer, boxes))
+    found = budgets.costs(figures, packing.unpacked_size(mind), contents.MIND.stat().st_size)
     if trouble := [*unlicensed(entries), *budgets.over(packer, found, patience)]:
         sizes = "\n".join(f"  {size:8.1f} MB  {name}" for name, size in frozen.largest(entries))
         sys.exit("\n".join([*trouble, "The largest of what is inside, before compression:", sizes]))
@@ -142,6 +144,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("packers", nargs="*", choices=["pyinstaller", "nuitka"], metavar="PACKER", default=[])
     parser.add_argument("--mind", type=Path, help="the mind to carry (default: assets/manifest.toml's)")
+    parser.add_argument("--unpacked", action="store_true", help="carry the mind unpacked")
     parser.add_argument("--sha256", help="what the mind says its checksum is; anything else is refused")
     parser.add_argument(
         "--patience", type=float, default=1, metavar="TIMES", help="how often its budget a box may take to start here"
@@ -156,12 +159,13 @@ def main() -> None:
         sys.exit(error.sentence("en"))
     if options.sha256 not in (None, mind.sha256):
         sys.exit(f"{mind.path} has the checksum {mind.sha256}, not {options.sha256}: it is another mind.")
+    words = ["--unpacked"] if options.unpacked else []
     lacking = [line for packer in packers for line in missing(packer, sys.platform)]
     if trouble := [*refusals(mind, revision.unsaved()), *dict.fromkeys(lacking)]:
         sys.exit("\n".join(trouble))
     dist = options.dist.resolve()
     dist.mkdir(parents=True, exist_ok=True)
-    made = [path for packer in packers for path in released(packer, mind, dist, options.patience)]
+    made = [path for packer in packers for path in released(packer, mind, dist, options.patience, *words)]
     told = dist / terms.FILE
     told.write_text(licences.join(map(licences.text, packers)), "utf-8", newline="\n")
     print(checksums.write(dist, [*made, told]).read_text("utf-8"), end="")

@@ -254,7 +254,7 @@ FIGURES = {
 
 
 def test_a_box_over_its_budget_says_the_figure_and_the_limit() -> None:
-    found = budgets.costs(FIGURES, 100_000_000)
+    found = budgets.costs(FIGURES, 100_000_000, 100_000_000)
     assert found["program_mb"] == pytest.approx(20)
     assert found["memory_mb"] == pytest.approx(100)
     assert budgets.over("pyinstaller", found) == []
@@ -265,8 +265,14 @@ def test_a_box_over_its_budget_says_the_figure_and_the_limit() -> None:
     assert budgets.over("pyinstaller", {**found, "program_mb": 99.0}, patience=7)  # weight is no matter of patience
 
 
+def test_what_packing_saves_is_not_taken_for_the_program() -> None:
+    found = budgets.costs(FIGURES, 100_000_000, 85_000_000)
+    assert found["program_mb"] == pytest.approx(35)
+    assert found["memory_mb"] == pytest.approx(100)
+
+
 def test_only_the_size_and_the_first_token_are_counted_where_nothing_else_is_measured() -> None:
-    found = budgets.costs({"size_mb": 30.0, "first_token_best_s": 0.3}, 10_000_000)
+    found = budgets.costs({"size_mb": 30.0, "first_token_best_s": 0.3}, 10_000_000, 10_000_000)
     assert found == {"program_mb": 20.0, "first_token_s": 0.3}
 
 
