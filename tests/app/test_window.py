@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import select
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -10,12 +13,29 @@ from pathlib import Path
 import minds
 import pytest
 
+from chat_app import __main__ as program
 from chat_app import language, places
 
-pexpect = pytest.importorskip("pexpect")
+pty = pytest.importorskip("pty")
+termios = pytest.importorskip("termios")
 pyte = pytest.importorskip("pyte")
 
-LONGEST = 15  # seconds
+LONGEST = 60  # seconds, on a machine that is busy with other things
+_CHILDREN = multiprocessing.get_context("forkserver")  # a process that has read everything, so that no start costs that
+_CHILDREN.set_forkserver_preload(["pytest", "chat_app.__main__", "chat_app.chat", "chat_app.terminal"])
+
+
+def run(terminal: str, arguments: list[str], environment: dict[str, str]) -> None:
+    """The program, in a process whose terminal this is."""
+    os.setsid()
+    descriptor = os.open(terminal, os.O_RDWR)  # and the first that it opens is its own
+    for number in range(3):
+        os.dup2(descriptor, number)
+    sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)
+    sys.stdout, sys.stderr = (os.fdopen(number, "w", 1, "utf-8", closefd=False) for number in (1, 2))
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.exit(program.main(arguments))
 
 
 class Window:
@@ -23,32 +43,29 @@ class Window:
 
     def __init__(self, path: Path, home: Path, *options: str, **environment: str) -> None:
         environment = {
-            "PATH": "", "LANG": "ru_RU.UTF-8", "TERM": "xterm-256color", places.VARIABLE: str(home),
-            "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", **environment,
+            "PATH": "", "LANG": "ru_RU.UTF-8", "TERM": "xterm-256color", places.VARIABLE: str(home), **environment,
         }  # fmt: skip
         self.raw = b""
         self._screen = pyte.HistoryScreen(80, 24)
         self._stream = pyte.ByteStream(self._screen)
-        self.child = pexpect.spawn(
-            sys.executable, ["-m", "chat_app", str(path), *options], env=environment, cwd=str(minds.ROOT),
-            dimensions=(24, 80), timeout=LONGEST,
-        )  # fmt: skip
-        self.child.delaybeforesend = None
-        self.child.delayafterclose = self.child.delayafterterminate = 0
-        self.child.ptyproc.delayafterclose = self.child.ptyproc.delayafterterminate = 0
         self._screen.write_process_input = self.type
+        self._ours, self._its = pty.openpty()
+        termios.tcsetwinsize(self._ours, (24, 80))
+        self._child = _CHILDREN.Process(target=run, args=(os.ttyname(self._its), [str(path), *options], environment))
+        self._child.start()
 
     @property
     def text(self) -> str:
         return "\n".join(line.rstrip() for line in self._screen.display).rstrip()
 
-    def read(self) -> None:
-        try:
-            data = self.child.read_nonblocking(65536, timeout=0.05)
-        except (pexpect.TIMEOUT, pexpect.EOF):
-            return
+    def read(self) -> bool:
+        """Show what the program writes; whether it wrote anything."""
+        if not select.select([self._ours], [], [], 0.05)[0]:
+            return False
+        data = os.read(self._ours, 65536)
         self.raw += data
         self._stream.feed(data)
+        return True
 
     def wait(self, words: str, count: int = 1) -> None:
         """Until the words stand on the screen."""
@@ -58,7 +75,11 @@ class Window:
             self.read()
 
     def type(self, keys: str | bytes) -> None:
-        self.child.send(keys)
+        os.write(self._ours, keys if isinstance(keys, bytes) else keys.encode())
+
+    def resize(self, columns: int, rows: int) -> None:
+        self._screen.resize(rows, columns)
+        termios.tcsetwinsize(self._ours, (rows, columns))
 
     def leave(self, keys: str = "\x04") -> int:
         """Send the keys and wait for the end; the exit code."""
@@ -67,13 +88,20 @@ class Window:
 
     def ended(self) -> int:
         deadline = time.monotonic() + LONGEST
-        while self.child.isalive():
+        while self._child.is_alive():
             assert time.monotonic() < deadline, f"it does not end:\n{self.text}"
             self.read()
-        self.read()
-        assert self.child.signalstatus is None
+        while self.read():
+            pass
         assert b"Traceback" not in self.raw
-        return int(self.child.exitstatus)
+        return self._child.exitcode
+
+    def close(self) -> None:
+        self._child.kill()
+        self._child.join()
+        self._child.close()
+        os.close(self._ours)
+        os.close(self._its)
 
 
 Open = Callable[..., Window]
@@ -89,7 +117,7 @@ def window(home: Path) -> Iterator[Open]:
 
     yield open_window
     for each in opened:
-        each.child.close(force=True)
+        each.close()
 
 
 @pytest.fixture(scope="module")
@@ -154,6 +182,19 @@ def test_a_pasted_text_of_many_lines_is_one_message(window: Open, chatting: Path
     it.wait("›", 2)
     assert it.leave() == 0
     assert "первая\\nвторая\\n\\nтретья" in next((home / "conversations").glob("*")).read_text()
+
+
+def test_a_window_made_narrow_wraps_what_comes_by_its_new_width(window: Open, folder: Path) -> None:
+    path = minds.scripted_mind(folder / "long.mind", ["▁вода", ",", "▁а", "▁за", "▁нею", "▁снова", "▁река"])
+    it = window(path)
+    it.wait("›")
+    it.resize(20, 24)
+    it.type("Дом\r")
+    it.wait("›", 2)
+    lines = it.text.splitlines()
+    assert lines[-3:-1] == ["вода, а за нею", "снова река"]
+    assert lines[-4] == "› Дом"
+    assert it.leave() == 0
 
 
 @pytest.mark.parametrize("environment", [{"TERM": "dumb"}, {"NO_COLOR": "1"}])
