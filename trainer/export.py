@@ -19,7 +19,7 @@ from trainer import checkpoint, childhood, kto, mind_file, pretrain, sft, tokens
 from trainer.checkpoint import State
 from trainer.dialogues import gather
 from trainer.errors import ExportError
-from trainer.held_out import HeldOut, bits_per_byte, bits_per_character
+from trainer.held_out import HeldOut, HeldOutText, bits_per_byte, bits_per_character
 from trainer.model import Transformer
 from trainer.recipe import Recipe
 from trainer.sections import Export, Manner, Training
@@ -46,7 +46,8 @@ def export(recipe: Recipe, folder: Path, pieces: Pieces, path: Path, stage: str 
     writer = Writer(tokenizer, chat, recipe.dialogues.system if chat and recipe.dialogues else "")
     prompts = [writer.prompt_ids(prompt) for prompt in recipe.export.golden_prompts]
     voices, about = _variants(recipe, folder, config, halves, prompts)
-    card = _card(recipe, settings, _held_out(folder, config, chat=chat), model, grown.state, _younger(folder, stage))
+    judged = as_shipped(config, halves, tokenizer.bos_id if chat else None)
+    card = _card(recipe, settings, _held_out(folder, config, chat=chat), judged, grown.state, _younger(folder, stage))
     return mind_file.write(
         path, config, halves, pieces,
         chat=_chat(recipe, tokenizer) if chat else _continue(recipe), card=card | about,
@@ -80,9 +81,12 @@ def _variants(
     return voices, {"variants": shares} if shares else {}
 
 
-def as_shipped(config: Config, halves: dict[str, np.ndarray]) -> Transformer:
-    """The torch model with the weights that the mind will hold: rounded to fp16, computing in fp32."""
-    model = Transformer(config)
+def as_shipped(config: Config, halves: dict[str, np.ndarray], begin: int | None = None) -> Transformer:
+    """The torch model with the weights that the mind will hold: rounded to fp16, computing in fp32.
+
+    `begin` is for rows that pack several texts.
+    """
+    model = Transformer(config, begin=begin)
     model.load_state_dict({name: torch.from_numpy(half).float() for name, half in halves.items()})
     return model.eval()
 
@@ -135,7 +139,7 @@ def _chat(recipe: Recipe, tokenizer: Tokenizer) -> dict[str, Any]:
 def _held_out(folder: Path, config: Config, *, chat: bool) -> HeldOut:
     if chat:
         return sft.HeldOutAnswers(*gather.load(folder, "val"), config.block_size)
-    return HeldOut(tokens.load(folder, "val"), config.block_size)
+    return HeldOutText(tokens.load(folder, "val"), config.block_size)
 
 
 def _younger(folder: Path, stage: str) -> list[State]:

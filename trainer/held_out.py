@@ -3,42 +3,37 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from trainer.errors import StageError
 from trainer.tokens import Counts, Tokens
 
+Rows = tuple[np.ndarray, np.ndarray]
+
 
 class HeldOut:
-    """The held-out text as windows without overlap, or as so many of them as are asked for, evenly spread."""
+    """Held-out tokens of one or more sources; `rows` gives those of a source, batch by batch."""
 
-    def __init__(self, tokens: Tokens, block_size: int, sequences: int | None = None) -> None:
-        """StageError where there is nothing to foretell."""
+    def __init__(self, tokens: Tokens) -> None:
         self.counts, self.total = tokens.counts, tokens.total
-        self._ids = tokens.ids
-        ends = np.cumsum([counts.tokens for counts in tokens.counts.values()]).tolist()
-        self._starts = {}
-        for (name, counts), end in zip(tokens.counts.items(), ends, strict=True):
-            if counts.tokens < 2:
-                raise StageError(f"The validation text of {name} is empty: give more text, or a larger val_fraction.")
-            share = None if sequences is None else max(1, round(sequences * counts.tokens / ends[-1]))
-            self._starts[name] = _spread(end - counts.tokens, end, min(block_size, counts.tokens - 1), share)
-        self._block_size = block_size
+
+    def rows(self, name: str, batch_size: int) -> Iterator[Rows]:
+        """(ids, targets) of each batch of a source, int64 [batch_size or fewer, T]; targets below 0 do not count."""
+        raise NotImplementedError
 
     def losses(self, loss_of: Callable[[np.ndarray, np.ndarray], float], batch_size: int) -> dict[str, float]:
-        """Source -> mean nats a token; `loss_of(ids, targets)`, both int64 [B, T], gives the mean of one batch."""
-        return {name: self._loss(name, loss_of, batch_size) for name in self.counts}
+        """Source -> mean nats a token; `loss_of(ids, targets)` gives the mean of one batch."""
+        return {name: self._loss(self.rows(name, batch_size), loss_of) for name in self.counts}
 
-    def _loss(self, name: str, loss_of: Callable[[np.ndarray, np.ndarray], float], batch_size: int) -> float:
-        size = min(self._block_size, self.counts[name].tokens - 1) + 1
-        starts = self._starts[name]
-        total = 0.0
-        for chunk in np.array_split(starts, -(-len(starts) // batch_size)):
-            rows = np.stack([self._ids[start : start + size] for start in chunk]).astype(np.int64)
-            total += loss_of(rows[:, :-1], rows[:, 1:]) * len(chunk)
-        return total / len(starts)
+    def _loss(self, batches: Iterator[Rows], loss_of: Callable[[np.ndarray, np.ndarray], float]) -> float:
+        total = counted = 0.0
+        for ids, targets in batches:
+            weight = int((targets >= 0).sum())
+            total += loss_of(ids, targets) * weight
+            counted += weight
+        return total / counted
 
     def overall(self, losses: dict[str, float]) -> float:
         """Nats a token over all sources, each by its number of tokens."""
@@ -47,6 +42,29 @@ class HeldOut:
     def bits_per_byte(self, losses: dict[str, float]) -> float:
         """Over all sources: the measure that no vocabulary flatters."""
         return bits_per_byte(self.overall(losses), self.total)
+
+
+class HeldOutText(HeldOut):
+    """Text as windows without overlap, or as so many of them as are asked for, evenly spread."""
+
+    def __init__(self, tokens: Tokens, block_size: int, sequences: int | None = None) -> None:
+        """StageError where there is nothing to foretell."""
+        super().__init__(tokens)
+        self._ids, self._block_size = tokens.ids, block_size
+        ends = np.cumsum([counts.tokens for counts in tokens.counts.values()]).tolist()
+        self._starts = {}
+        for (name, counts), end in zip(tokens.counts.items(), ends, strict=True):
+            if counts.tokens < 2:
+                raise StageError(f"The validation text of {name} is empty: give more text, or a larger val_fraction.")
+            share = None if sequences is None else max(1, round(sequences * counts.tokens / ends[-1]))
+            self._starts[name] = _spread(end - counts.tokens, end, min(block_size, counts.tokens - 1), share)
+
+    def rows(self, name: str, batch_size: int) -> Iterator[Rows]:
+        """Every id of them is a target."""
+        size = min(self._block_size, self.counts[name].tokens - 1) + 1
+        for chunk in np.array_split(self._starts[name], -(-len(self._starts[name]) // batch_size)):
+            windows = np.stack([self._ids[start : start + size] for start in chunk]).astype(np.int64)
+            yield windows[:, :-1], windows[:, 1:]
 
 
 def bits_per_byte(loss: float, counts: Counts) -> float:

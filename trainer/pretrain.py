@@ -14,7 +14,7 @@ from chat_app.pieces import Pieces
 from trainer import checkpoint, tokens, vocabulary
 from trainer.batches import Batches
 from trainer.errors import StageError
-from trainer.held_out import HeldOut
+from trainer.held_out import HeldOutText
 from trainer.loop import Run
 from trainer.model import Transformer
 from trainer.ranks import Ranks
@@ -44,7 +44,9 @@ def prepare(
     run = Run(
         settings, folder / STAGE, model, Writer(tokenizer_module.from_dict(pieces.to_dict())),
         Batches(train, recipe.corpus.sources, config.block_size, size, settings.seed, settings.early_block_size),
-        HeldOut(tokens.load(folder, "val"), settings.early_block_size or config.block_size, settings.eval_sequences),
+        HeldOutText(
+            tokens.load(folder, "val"), settings.early_block_size or config.block_size, settings.eval_sequences
+        ),
         device=device, ranks=ranks, minutes=minutes, say=say,
     )  # fmt: skip
     run.resume()

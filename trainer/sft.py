@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +13,9 @@ from chat_app import tokenizer as tokenizer_module
 from chat_app.pieces import Pieces
 from trainer import checkpoint, lora, pretrain, tokens
 from trainer.dialogues import gather
-from trainer.dialogues.packing import IGNORED, AnswerBatches, Packed
+from trainer.dialogues.packing import AnswerBatches, Packed
 from trainer.errors import StageError
-from trainer.held_out import HeldOut
+from trainer.held_out import HeldOut, Rows
 from trainer.loop import Run
 from trainer.model import Transformer
 from trainer.ranks import Ranks
@@ -30,7 +30,7 @@ class HeldOutAnswers(HeldOut):
     """Held-out conversations, of which the answers are foretold."""
 
     def __init__(self, found: Tokens, mask: np.ndarray, block_size: int, sequences: int | None = None) -> None:
-        self.counts, self.total = found.counts, found.total
+        super().__init__(found)
         ends = np.cumsum([0, *(counts.documents for counts in found.counts.values())]).tolist()
         self._rows = {}
         for name, (first, last) in zip(found.counts, itertools.pairwise(ends), strict=True):
@@ -38,15 +38,11 @@ class HeldOutAnswers(HeldOut):
             share = len(ids) if sequences is None else max(1, sequences // len(found.counts))
             self._rows[name] = ids[:share], targets[:share]
 
-    def _loss(self, name: str, loss_of: Callable[[np.ndarray, np.ndarray], float], batch_size: int) -> float:
-        total = counted = 0.0
+    def rows(self, name: str, batch_size: int) -> Iterator[Rows]:
+        """Packed as they are learned."""
         ids, targets = self._rows[name]
         for begin in range(0, len(ids), batch_size):
-            rows = slice(begin, begin + batch_size)
-            weight = int((targets[rows] != IGNORED).sum())
-            total += loss_of(ids[rows], targets[rows]) * weight
-            counted += weight
-        return total / counted
+            yield ids[begin : begin + batch_size], targets[begin : begin + batch_size]
 
 
 def prepare(

@@ -19,7 +19,7 @@ from chat_app import tokenizer as tokenizers
 from tests.bench import shape
 from trainer import recipe as recipes
 from trainer.batches import Batches
-from trainer.held_out import HeldOut
+from trainer.held_out import HeldOutText
 from trainer.loop import Run
 from trainer.model import Transformer
 from trainer.recipe import Recipe
@@ -69,7 +69,8 @@ def ours(recipe: Recipe, vocab_size: int, ids: np.ndarray, device: str) -> Run:
     torch.manual_seed(0)
     return Run(
         settings, Path("out/bench"), Transformer(config), Writer(tokenizers.from_dict(shape.pieces().to_dict())),
-        Batches(tokens, {"random": Source()}, config.block_size, size, 0, early), HeldOut(tokens, config.block_size, 1),
+        Batches(tokens, {"random": Source()}, config.block_size, size, 0, early),
+        HeldOutText(tokens, config.block_size, 1),
         device=device,
     )  # fmt: skip
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from trainer.errors import StageError
-from trainer.held_out import HeldOut, bits_per_byte, bits_per_character
+from trainer.held_out import HeldOutText, bits_per_byte, bits_per_character
 from trainer.tokens import Counts, Tokens
 
 
@@ -24,13 +24,13 @@ def test_every_target_is_foretold_once_and_of_its_own_source() -> None:
         seen.extend(targets.ravel().tolist())
         return 1.0
 
-    HeldOut(tokens_of(prose=100, talk=60), 10).losses(note, 3)
+    HeldOutText(tokens_of(prose=100, talk=60), 10).losses(note, 3)
     assert len(seen) == len(set(seen))
     assert set(seen) == {*range(1, 91), *range(101, 151)}
 
 
 def test_each_source_counts_by_its_tokens() -> None:
-    held_out = HeldOut(tokens_of(prose=300, talk=100), 10)
+    held_out = HeldOutText(tokens_of(prose=300, talk=100), 10)
     losses = held_out.losses(lambda ids, targets: 1.0 if ids[0, 0] < 300 else 5.0, 4)
     assert losses == {"prose": 1.0, "talk": 5.0}
     assert held_out.overall(losses) == pytest.approx(2.0)
@@ -44,7 +44,7 @@ def test_a_few_windows_are_spread_over_the_whole_text() -> None:
         starts.extend(ids[:, 0].tolist())
         return 0.0
 
-    HeldOut(tokens_of(prose=10_000), 10, sequences=5).losses(note, 2)
+    HeldOutText(tokens_of(prose=10_000), 10, sequences=5).losses(note, 2)
     assert starts == [0, 2497, 4994, 7491, 9989]
 
 
@@ -55,13 +55,13 @@ def test_a_text_shorter_than_the_context_is_one_window() -> None:
         shapes.append(ids.shape)
         return 0.0
 
-    HeldOut(tokens_of(prose=7), 10).losses(note, 2)
+    HeldOutText(tokens_of(prose=7), 10).losses(note, 2)
     assert shapes == [(1, 6)]
 
 
 def test_nothing_to_foretell_is_a_sentence() -> None:
     with pytest.raises(StageError, match="The validation text of talk is empty"):
-        HeldOut(tokens_of(prose=100, talk=1), 10)
+        HeldOutText(tokens_of(prose=100, talk=1), 10)
 
 
 def test_bits_follow_from_nats_and_counts() -> None:
