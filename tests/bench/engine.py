@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -24,6 +25,10 @@ from chat_app.model import Cache, forward
 from chat_app.sampler import Sampler, Sampling
 from chat_app.weights import Weights
 from tests.bench import shape
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "build"))
+
+import packing
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -103,10 +108,15 @@ def decode_and_prefill(weights: Weights, arrays: dict[str, np.ndarray]) -> dict[
     return result | {"prefill_512_seconds": times["ours"], "prefill_512_torch_seconds": times["torch"]}
 
 
-def loading(path: Path) -> float:
-    """Seconds from an opened mind to weights in memory, the file in the page cache."""
-    mind = open_mind(path)
-    return min(seconds(lambda: Weights.from_mind(mind)) for _ in range(5))
+def loading(path: Path) -> dict[str, float]:
+    """Seconds from an opened mind to weights in memory, the file in the page cache; of the same mind packed, too."""
+    packing.write(path, path.with_suffix(".packed"), pack=True)
+    plain, packed = open_mind(path), open_mind(path.with_suffix(".packed"))
+    times = [(seconds(lambda: Weights.from_mind(plain)), seconds(lambda: Weights.from_mind(packed))) for _ in range(5)]
+    return {
+        "load_seconds": min(first for first, _ in times), "load_packed_seconds": min(second for _, second in times),
+        "packed_share": packed.length / plain.length,
+    }  # fmt: skip
 
 
 def sampling() -> float:
@@ -170,7 +180,7 @@ def main() -> None:
     result: dict[str, float] = {"cores": cores(), "weights_bytes": 4 * weights.arena.size}
     result["bandwidth"] = max(bandwidth() for _ in range(2))
     result |= decode_and_prefill(weights, arrays)
-    result["load_seconds"] = load
+    result |= load
     result["sampling_microseconds"] = sampling()
     result |= neighbour(weights)
     print(json.dumps(result))
