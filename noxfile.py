@@ -114,6 +114,18 @@ def release(session: nox.Session) -> None:
     session.run("python", "build/release.py", *session.posargs, env=FROM_SOURCE)
 
 
+@nox.session(default=False, venv_backend="none")
+def release_linux(session: nox.Session) -> None:
+    """The same as `release`, made in a Debian 11 so that boxes start on old Linuxes, too; as root, with debootstrap."""
+    session.run(sys.executable, "build/release_linux.py", *session.posargs, env=FROM_SOURCE)
+
+
+@nox.session(default=False, venv_backend="none")
+def cleanroom(session: nox.Session) -> None:
+    """Try the Linux boxes of dist/ in Debians 11 and 12 where nothing is installed; as root, with debootstrap."""
+    session.run(sys.executable, "tests/box/cleanroom.py", *session.posargs, env=FROM_SOURCE)
+
+
 @nox.session(default=False)
 def reproduce(session: nox.Session) -> None:
     """Build twice and say what differs: PyInstaller, or `-- nuitka`."""
@@ -161,10 +173,20 @@ def _for_release(session: nox.Session) -> None:
     """Install the pinned requirements of this platform; others as pyproject.toml has them."""
     pinned = Path(f"build/requirements/{_place()}.txt")
     if pinned.exists() and sys.version_info[:2] == tuple(map(int, RELEASED_ON.split("."))):
-        own = ("--no-binary", "pyinstaller") if "PYINSTALLER_COMPILE_BOOTLOADER" in os.environ else ()
-        session.install("--require-hashes", *own, "-r", str(pinned))
+        own, env = _own_bootloader(session)
+        session.install("--require-hashes", *own, "-r", str(pinned), env=env)
     else:
         session.install(*group("release"), *PROJECT["project"]["dependencies"])
+
+
+def _own_bootloader(session: nox.Session) -> tuple[list[str], dict[str, str]]:
+    """Words for pip, and its environment, so that it compiles PyInstaller's bootloader where that is wanted."""
+    if "PYINSTALLER_COMPILE_BOOTLOADER" not in os.environ:
+        return [], {}
+    env = {}
+    if sys.platform == "linux":  # and links what finds a box a place to unpack in
+        env["LDFLAGS"] = str(session.run("python", "build/roomy_temp.py", silent=True)).strip()
+    return ["--no-binary", "pyinstaller", "--no-cache-dir"], env  # pip would keep one that was compiled otherwise
 
 
 @nox.session(default=False)

@@ -13,7 +13,8 @@ _HERE: Final = Path(__file__).resolve().parent
 _LINE: Final = "=" * 100
 RUNTIME: Final = ("bottle", "numpy", "orjson", "prompt_toolkit", "segno", "waitress", "wcwidth")
 PACKERS: Final = {"pyinstaller": "pyinstaller", "nuitka": "Nuitka"}  # whose bootloader or runtime is in the box
-INSIDE_PYTHON: Final = ("expat", "libffi", "zlib")  # build/licences has the files of expat 2.5.0, libffi 3.4.8, zlib 1.3.1
+# build/licences has the files of expat 2.5.0, libffi 3.4.8 and zlib 1.3.1, unchanged.
+INSIDE_PYTHON: Final = ("expat", "libffi", "zlib")
 # Libraries of the system that may be frozen: numpy tells the terms of GCC's, Python for Windows those of Microsoft's.
 SYSTEM: Final = ("libffi", "libgcc_s", "libstdc++", "libz", "api-ms-win-", "msvcp140", "ucrtbase", "vcruntime140")
 # Parts of a distribution whose terms do not count, because the parts are left out: numpy/random/LICENSE.md

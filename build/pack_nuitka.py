@@ -19,6 +19,7 @@ import frozen
 import icon
 import packing
 import revision
+import roomy_temp
 import signing
 import windows
 
@@ -65,6 +66,12 @@ def looks(system: str) -> list[str]:
     ]  # fmt: skip
 
 
+def environment() -> dict[str, str]:
+    """What Nuitka runs in. On Linux it links what finds the box a place to unpack in."""
+    flags = f"{os.environ.get('LDFLAGS', '')} {roomy_temp.compiled()}" if sys.platform == "linux" else None
+    return contents.environment() | ({"LDFLAGS": flags.strip()} if flags else {})
+
+
 def compiled() -> Iterator[tuple[str, str]]:
     """(name, path) of the program inside the one file, which the report leaves out: it holds Python itself."""
     for path in (MADE / f"{contents.ENTRY.parent.name}.dist").glob(f"{BOX}.*"):
@@ -93,7 +100,7 @@ def main() -> None:
     """Freeze, put the mind in, then move what came out to dist/, or to --dist."""
     options = contents.arguments(__doc__, "nuitka")
     executable = MADE / contents.program_name()
-    subprocess.run(command(executable.name), check=True, cwd=contents.OUT, env=contents.environment())
+    subprocess.run(command(executable.name), check=True, cwd=contents.OUT, env=environment())
     frozen.write("nuitka", [*frozen.reported(REPORT), *compiled()])
     if sys.platform == "darwin":
         beside(executable, options)

@@ -1,0 +1,40 @@
+#!/bin/sh
+# debian_python.sh: run as root in an old Debian, puts a Python into /opt/python: the newest 3.11 of Debian 12 with its
+# security patches, compiled against this Debian's glibc, with the shared library that packers want.
+set -eu
+
+mirror=$1
+suite=$2
+python=/opt/python
+if [ -x "$python/bin/nox" ]; then exit 0; fi
+
+export DEBIAN_FRONTEND=noninteractive
+cat > /etc/apt/sources.list << SOURCES
+deb $mirror $suite main
+deb $mirror-security $suite-security main
+deb-src $mirror bookworm main
+SOURCES
+apt-get -q update
+apt-get -q install --yes --no-install-recommends \
+  binutils ca-certificates dpkg-dev gcc git libc6-dev libffi-dev libssl-dev make xz-utils zlib1g-dev
+
+rm -rf /usr/src/python
+mkdir -p /usr/src/python
+cd /usr/src/python
+apt-get -q source --download-only python3.11
+dpkg-source --skip-patches --extract python3.11_*.dsc tree
+cd tree
+# Debian's other patches move folders about, and would make it Debian's Python.
+for name in $(grep -E '^[^#]*(CVE.*|\.patch)$' debian/patches/series); do
+  patch --strip 1 --silent --input "debian/patches/$name"
+done
+
+# Without semantic interposition, as `--enable-optimizations` has it: a shared library costs nothing then.
+flag=-fno-semantic-interposition
+./configure --quiet --prefix="$python" --enable-shared --disable-test-modules --with-ensurepip=install \
+  CFLAGS="$flag" LDFLAGS="$flag -Wl,-rpath,$python/lib"
+make --silent --jobs "$(nproc)"
+make --silent install
+"$python/bin/python3" -c 'import ctypes, ssl, zlib'
+"$python/bin/python3" -m pip install --quiet nox
+rm -rf /usr/src/python
