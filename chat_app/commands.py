@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from chat_app import box, conversation, language, terms
+from chat_app import box, card, conversation, language, terms
 from chat_app import mind as minds
-from chat_app.chat import Answer, Chat
+from chat_app.answer import Answer
+from chat_app.chat import Chat
 from chat_app.errors import BoxError, MindError, UnknownSetting
 from chat_app.insight import INSIGHTS
 from chat_app.language import HELP
@@ -113,11 +114,19 @@ def _save(chat: Chat, rest: str, lang: str) -> Outcome:
 
 def _load(chat: Chat, rest: str, lang: str) -> Outcome:
     if not rest:
-        names = [path.stem for path in conversation.recent(chat.folder)]
-        return Outcome("\n".join([language.RECENT(lang), *names]) if names else language.NO_RECENT(lang))
+        lines = [f"  {path.stem}  {_beginning(path)}".rstrip() for path in conversation.recent(chat.folder)]
+        return Outcome("\n".join([language.RECENT(lang), *lines]) if lines else language.NO_RECENT(lang))
     path = conversation.named(chat.folder, rest) or _path(rest)
     chat.load(path)
     return Outcome(language.LOADED(lang, path=path, count=len(chat.conversation.turns)))
+
+
+def _beginning(path: Path) -> str:
+    """What was said first; what cannot be read says so when it is chosen."""
+    try:
+        return conversation.title(conversation.load(path, ""))
+    except BoxError:
+        return "?"
 
 
 def _path(text: str) -> Path:
@@ -137,16 +146,7 @@ def _context(chat: Chat, rest: str, lang: str) -> Outcome:
 
 
 def _card(chat: Chat, rest: str, lang: str) -> Outcome:
-    card = chat.mind.card
-    keys = ("title", "description", "author", "licence", "training_data", "recipe", "parameters", "figures")
-    lines = [f"{key}: {_plain(card[key])}" for key in keys if card.get(key)]
-    return Outcome("\n".join([*lines, f"sha256: {chat.mind.sha256}"]))
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {item}" for key, item in value.items())
-    return str(value)
+    return Outcome(card.told(chat.mind, lang))
 
 
 def _mind(chat: Chat, rest: str, lang: str) -> Outcome:
@@ -175,7 +175,8 @@ def _license(chat: Chat, rest: str, lang: str) -> Outcome:
 
 
 def _where(chat: Chat, rest: str, lang: str) -> Outcome:
-    return Outcome(language.WHERE(lang, conversation=chat.conversation.path, mind=chat.mind.path, folder=chat.folder))
+    mind = chat.mind.path.absolute()
+    return Outcome(language.WHERE(lang, conversation=chat.conversation.path, mind=mind, folder=chat.folder))
 
 
 def _web(chat: Chat, rest: str, lang: str) -> Outcome:
@@ -201,9 +202,8 @@ _ALSO: Final = {"exit": "quit", "licence": "license"}
 def stats_line(answer: Answer, lang: str) -> str:
     """What an answer cost, in one line."""
     s = answer.stats
-    return language.STATS(
-        lang, prompt=s.prompt, reused=s.reused, prefill=s.prefill_seconds, written=s.written, speed=s.tokens_per_second
-    )
+    prefill, speed = language.number(s.prefill_seconds, lang, 2), language.number(s.tokens_per_second, lang, 1)
+    return language.STATS(lang, prompt=s.prompt, reused=s.reused, prefill=prefill, written=s.written, speed=speed)
 
 
 def remarks(chat: Chat, answer: Answer, lang: str) -> list[str]:

@@ -25,6 +25,7 @@ from chat_app.template import Message
 SUFFIX: Final = ".jsonl"
 _ROLES: Final = ("system", "user", "assistant")
 _RATINGS: Final = ("bad", "good")
+_TITLE: Final = 80  # letters
 
 
 class Conversation:
@@ -226,6 +227,12 @@ def _ids(row: dict[str, Any]) -> list[int]:
 def recent(folder: Path, count: int = 10) -> list[Path]:
     """The latest conversations, the newest first."""
     return sorted(folder.glob(f"*{SUFFIX}"), reverse=True)[:count]
+
+
+def title(conversation: Conversation) -> str:
+    """The first line of the person, or its beginning."""
+    lines = (line.strip() for message in conversation.turns for line in message.content.splitlines())
+    return next((line for line in lines if line), "")[:_TITLE]
 
 
 def named(folder: Path, name: str) -> Path | None:

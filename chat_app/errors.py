@@ -109,8 +109,8 @@ class NothingToRetry(BoxError):
 
 
 class NoSuchVoice(BoxError):
-    en = "This mind has no voice called {name}. It has: {known}."
-    ru = "У этого разума нет голоса {name}. Есть: {known}."
+    en = "This mind has no voice called “{name}”. It has: {known}."
+    ru = "У этого разума нет голоса «{name}». Есть: {known}."
     exit_code = 2
 
 

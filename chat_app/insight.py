@@ -97,7 +97,7 @@ def _childhood(chat: Chat, rest: str, lang: str, canvas: Canvas) -> Outcome:
         if one.prompt:
             lines.append(language.AFTER(lang, prompt=one.prompt))
         for stage in one.stages:
-            tokens = f"{stage.tokens:,}".replace(",", " ") if stage.tokens is not None else "?"
+            tokens = language.number(stage.tokens, lang) if stage.tokens is not None else "?"
             lines += [language.STAGE(lang, iteration=stage.iteration, tokens=tokens), stage.text, ""]
     return Outcome("\n".join(lines[:-1]))
 

@@ -23,6 +23,12 @@ class Phrase:
         return (self.ru if language == "ru" else self.en).format(**values)
 
 
+def number(value: float, language: str, digits: int = 0) -> str:
+    """A number with so many digits after its point, as the language writes it."""
+    text = f"{value:,.{digits}f}"
+    return text.replace(",", "\u00a0").replace(".", ",") if language == "ru" else text
+
+
 def of_this_machine() -> str:
     """Russian ("ru") or English ("en"), by the environment or, on Windows, by the interface language."""
     for variable in ("LC_ALL", "LC_MESSAGES", "LANG"):
@@ -60,7 +66,7 @@ RATED: Final = Phrase(
     "Записано. Оценки хранятся в файле разговора; по ним разум можно доучить.",
     "Noted. Ratings stay in the conversation's file; the mind can be taught by them.",
 )
-VOICES: Final = Phrase("Голоса этого разума:", "The voices of this mind:")
+VOICES: Final = Phrase("Голоса этого разума (сменить: /mode ИМЯ):", "The voices of this mind (to change: /mode NAME):")
 VOICE_IS: Final = Phrase("Теперь говорит {title}.", "{title} speaks now.")
 ONE_VOICE: Final = Phrase("У этого разума один голос.", "This mind has one voice.")
 MOVED: Final = Phrase("Разговор пока пишется сюда: {path}", "For now the conversation is kept here: {path}")
@@ -81,8 +87,8 @@ OTHER_ENCODING: Final = Phrase(
     "Line {number} is not UTF-8: it was read in the console's encoding, {encoding}.",
 )
 STATS: Final = Phrase(
-    "прочитано токенов: {prompt} (из памяти {reused}) за {prefill:.2f} с; написано: {written}, {speed:.1f} в секунду",
-    "read {prompt} tokens ({reused} from memory) in {prefill:.2f} s; wrote {written}, {speed:.1f} a second",
+    "прочитано токенов: {prompt} (из памяти {reused}) за {prefill} с; написано: {written}, {speed} в секунду",
+    "read {prompt} tokens ({reused} from memory) in {prefill} s; wrote {written}, {speed} a second",
 )
 NO_STATS: Final = Phrase("Разум ещё ничего не сказал.", "The mind has not said anything yet.")
 SETTINGS: Final = Phrase(
@@ -177,8 +183,8 @@ HELP: Final[dict[str, Phrase]] = {
     "reset": Phrase("начать новый разговор", "begin a new conversation"),
     "set": Phrase("[ИМЯ ЗНАЧЕНИЕ] настройки", "[NAME VALUE] settings"),
     "system": Phrase("[ТЕКСТ] наставление разуму", "[TEXT] the system text"),
-    "save": Phrase("ПУТЬ сохранить разговор (.jsonl, .txt, .md)", "PATH save the conversation (.jsonl, .txt, .md)"),
-    "load": Phrase("[ПУТЬ] продолжить сохранённый разговор", "[PATH] go on with a saved conversation"),
+    "save": Phrase("[ПУТЬ] сохранить разговор (.jsonl, .txt, .md)", "[PATH] save the conversation (.jsonl, .txt, .md)"),
+    "load": Phrase("[ИМЯ] продолжить сохранённый разговор", "[NAME] go on with a saved conversation"),
     "stats": Phrase("скорость последнего ответа", "speed of the last answer"),
     "context": Phrase("сколько памяти занято", "how much memory is taken"),
     "card": Phrase("кто этот разум и на чём вырос", "who this mind is and what it grew on"),
@@ -196,6 +202,19 @@ HELP: Final[dict[str, Phrase]] = {
     ),
     "childhood": Phrase("как разум писал, пока рос", "what the mind wrote while it grew"),
     "quit": Phrase("выйти", "leave"),
+}
+CARD: Final[dict[str, Phrase]] = {
+    "title": Phrase("Имя", "Name"),
+    "description": Phrase("О нём", "About it"),
+    "author": Phrase("Автор", "Author"),
+    "licence": Phrase("Условия", "Terms"),
+    "training_data": Phrase("На чём вырос", "Grown on"),
+    "recipe": Phrase("Рецепт", "Recipe"),
+    "parameters": Phrase("Параметров", "Parameters"),
+    "held_out_bits_per_character": Phrase("Бит на знак нового текста", "Bits per character of unseen text"),
+    "held_out_bits_per_byte": Phrase("Бит на байт нового текста", "Bits per byte of unseen text"),
+    "tokens_seen": Phrase("Прочитал токенов", "Tokens read"),
+    "hours": Phrase("Часов роста", "Hours of growth"),
 }
 OPTIONS: Final[dict[str, Phrase]] = {
     "path": Phrase("разум (.mind) или другая коробка", "a mind (.mind) or another box"),

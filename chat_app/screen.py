@@ -21,10 +21,12 @@ from chat_app.text import columns, printable
 from chat_app.wrap import Wrap
 
 STYLE: Final = Style([
-    ("remark", "fg:ansibrightblack"), ("trouble", "fg:ansired"), ("name", "bold"), ("you", "fg:ansicyan"),
+    ("remark", "fg:ansibrightblack"), ("scale", "fg:ansibrightblack"), ("trouble", "fg:ansired"), ("name", "bold"),
+    ("you", "fg:ansicyan"),
     ("sure", "fg:ansigreen"), ("likely", "fg:ansicyan"), ("possible", "fg:ansiyellow"),
     ("unlikely", "fg:ansimagenta"), ("surprising", "fg:ansired bold"),
 ])  # fmt: skip
+_SENTENCES: Final = ("remark", "trouble", "name")
 _RARELY: Final = 10.0  # seconds between two sentences on the same matter
 
 
@@ -42,8 +44,10 @@ class Screen:
         return Canvas(shutil.get_terminal_size().columns, shaded=shaded, aloud=self.plain)
 
     def draw(self, line: Line) -> None:
-        """One line in its shades."""
+        """One line in its shades; a sentence of the program's own in as many as it takes."""
         sys.stdout.flush()
+        if len(line) == 1 and line[0][0] in _SENTENCES and not self.plain:
+            line = [(line[0][0], "".join(self._wrapped([line[0][1]])).removesuffix("\n"))]
         if self.bare:
             print(printable(text_of(line)), flush=True)
         else:
@@ -52,7 +56,7 @@ class Screen:
 
     def show(self, shade: str, text: str) -> None:
         """A sentence of the program's own."""
-        self.draw([(shade, text if self.plain else "".join(self._wrapped([text])).removesuffix("\n"))])
+        self.draw([(shade, text)])
 
     def write(self, pieces: Iterable[str]) -> None:
         """Stream a text and end its line: broken between words, or line by whole line where it is heard."""

@@ -50,8 +50,7 @@ def share(probability: float, lang: str) -> str:
 
 def bits(entropy: float, lang: str) -> str:
     """An entropy in bits, with one digit after the point."""
-    number = f"{entropy:.1f}"
-    return number.replace(".", ",") if lang == "ru" else number
+    return language.number(entropy, lang, 1)
 
 
 def name(token: Token | Alternative) -> str:
@@ -75,7 +74,7 @@ def answer(tokens: Sequence[Token], canvas: Canvas, lang: str) -> list[Line]:
     if not canvas.shaded:
         return [*_in_columns(tokens, most, canvas.width, lang), heights]
     lines = [line for row in _rows(list(enumerate(tokens, 1)), canvas.width) for line in _drawn(row, most)]
-    return [*lines, _legend(lang), heights]
+    return [*lines, *_legend(canvas.width, lang), heights]
 
 
 def _aloud(number: int, token: Token, lang: str) -> str:
@@ -142,15 +141,21 @@ def _drawn(row: list[tuple[int, Token]], most: float) -> Iterator[Line]:
         if (not numbers or number % _NUMBERED == 0) and len(numbers) <= column and _size(token):
             numbers = (numbers.ljust(column) + str(number)) + " "
         column += _size(token)
-    yield [("remark", numbers.rstrip())]
+    yield [("scale", numbers.rstrip())]
     yield [(_shade(token.probability), _seen(token)) for _, token in row]
-    yield [("remark", "".join(_height(token.entropy, most) * _size(token) for _, token in row))]
+    yield [("scale", "".join(_height(token.entropy, most) * _size(token) for _, token in row))]
 
 
-def _legend(lang: str) -> Line:
+def _legend(width: int, lang: str) -> Iterator[Line]:
     edges = [share(bound, lang) for bound in _BOUNDS[:-1]]
-    named = [f"≥ {edge}" for edge in edges] + [f"< {edges[-1]}"]
-    return [part for shade, words in zip(SHADES, named, strict=True) for part in ((shade, f"■ {words}"), ("", "   "))]
+    named = [f"■ ≥ {edge}" for edge in edges] + [f"■ < {edges[-1]}"]
+    line: Line = []
+    for shade, words in zip(SHADES, named, strict=True):
+        if line and columns(text_of(line)) + columns(words) >= width:
+            yield line
+            line = []
+        line += [(shade, words), ("", "   ")]
+    yield line
 
 
 # --- one token ------------------------------------------------------------------------------------------------------

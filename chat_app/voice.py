@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from chat_app.engine import Engine
 from chat_app.errors import NoSuchVoice
@@ -11,6 +11,8 @@ from chat_app.sampler import Sampling
 
 if TYPE_CHECKING:
     from chat_app.chat import Chat
+
+OWN: Final = "normal"  # what a person calls the mind's own voice
 
 
 class Beside(Protocol):
@@ -55,7 +57,7 @@ class Voices:
     def sampling(self, mode: str) -> Sampling:
         """The settings of a voice that is silent: those that were kept, else its own. NoSuchVoice."""
         if mode and mode not in self._mind.variants:
-            raise NoSuchVoice(name=mode, known=", ".join(self._mind.variants) or "-")
+            raise NoSuchVoice(name=mode, known=", ".join((OWN, *self._mind.variants)))
         own = self._mind.variants[mode].sampling if mode else self._mind.manners.sampling
         return self._samplings.get(mode, own)
 

@@ -9,8 +9,7 @@ from chat_app import language
 from chat_app.answer import Answer
 from chat_app.chat import Chat
 from chat_app.outcome import Outcome
-
-OWN: Final = "normal"  # what a person calls the mind's own voice
+from chat_app.voice import OWN
 
 
 def mode(chat: Chat, rest: str, lang: str) -> Outcome:

@@ -11,17 +11,18 @@ from typing import Any
 from bottle import Bottle, request, response
 
 from chat_app import __version__, attraction, childhood
+from chat_app import conversation as conversations
 from chat_app.answer import Answer
 from chat_app.chat import Chat
 from chat_app.config import tensor_shapes
 from chat_app.engine import Cancel
 from chat_app.errors import BadSetting, NoChildhood
 from chat_app.sampler import RANGES
-from chat_app.voices import OWN
+from chat_app.voice import OWN
 from chat_app.web import streams
 from chat_app.web.guard import language_of, own_language
 from chat_app.web.replies import EVENTS, body, changed, field, gone, reply
-from chat_app.web.talks import Talks, title
+from chat_app.web.talks import Talks
 
 
 class PageApi:
@@ -189,7 +190,7 @@ def _conversation(chat: Chat) -> dict[str, Any]:
     problem = conversation.problem
     return {
         "id": conversation.path.stem,
-        "title": title(conversation),
+        "title": conversations.title(conversation),
         "system": chat.system,
         "messages": messages,
         "problem": problem.sentence(language_of(request.environ)) if problem else None,

@@ -44,7 +44,6 @@ from chat_app.web.seats import Seats
 DELETED: Final = "deleted"  # the folder beside, from which a person may take a conversation back
 _OPEN: Final = 16  # talks whose chats are kept; the others are read again from their files
 _LISTED: Final = 500
-_TITLE: Final = 80  # letters
 _PATIENCE: Final = 3.0  # seconds that an answer whose reader has left has to end in
 
 
@@ -271,10 +270,4 @@ def _summary(conversation: Conversation) -> dict[str, Any]:
         changed = datetime.now(UTC)
     time = changed.astimezone().isoformat(timespec="seconds")
     turns = len(conversation.turns)
-    return {"id": conversation.path.stem, "title": title(conversation), "time": time, "turns": turns}
-
-
-def title(conversation: Conversation) -> str:
-    """The first line of the person, or its beginning."""
-    lines = (line.strip() for message in conversation.turns for line in message.content.splitlines())
-    return next((line for line in lines if line), "")[:_TITLE]
+    return {"id": conversation.path.stem, "title": conversations.title(conversation), "time": time, "turns": turns}

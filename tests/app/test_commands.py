@@ -342,7 +342,8 @@ def test_load_alone_lists_the_latest_and_takes_their_names(chat: Chat, lang: str
     assert run(chat, "/load", lang) == language.NO_RECENT(lang)
     "".join(chat.say("Дом"))
     name = chat.conversation.path.stem
-    assert run(chat, "/load", lang) == f"{language.RECENT(lang)}\n{name}"
+    (chat.folder / "0.jsonl").write_text("это не разговор")
+    assert run(chat, "/load", lang) == f"{language.RECENT(lang)}\n  {name}  Дом\n  0  ?"
     chat.reset()
     run(chat, f"/load {name}", lang)
     assert len(chat.conversation.turns) == 2
@@ -369,14 +370,18 @@ def test_stats_context_card_license_and_where_tell_their_part(chat: Chat, lang: 
     "".join(chat.say("Дом"))
     assert "4" in run(chat, "/stats", lang)
     assert f"{len(chat.engine.cache.ids)} " in run(chat, "/context", lang)
-    card = run(chat, "/card", lang)
-    assert "title: Проба" in card
-    assert "bits 2.5" in card
-    assert chat.mind.sha256 in card
+    chat.mind.card.update(figures={"hours": 2.5, "iterations": 7}, parameters=12345)
+    assert run(chat, "/card", lang).splitlines() == [
+        f"{language.CARD['title'](lang)}: Проба",
+        f"{language.CARD['licence'](lang)}: CC0-1.0",
+        f"{language.CARD['parameters'](lang)}: {language.number(12345, lang)}",
+        f"{language.CARD['hours'](lang)}: {language.number(2.5, lang, 3)}",
+        f"sha256: {chat.mind.sha256}",
+    ]
     assert run(chat, "/license", lang) == "CC0-1.0"
     where = run(chat, "/where", lang)
     assert str(chat.conversation.path) in where
-    assert str(chat.mind.path) in where
+    assert str(chat.mind.path.absolute()) in where
 
 
 def test_a_mind_without_terms_says_so(chat: Chat, lang: str) -> None:

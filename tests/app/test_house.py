@@ -273,6 +273,11 @@ def test_the_language_is_that_of_the_machine(
     assert language.of_this_machine() == expected
 
 
+def test_numbers_are_written_as_the_language_does() -> None:
+    assert [language.number(1234.56, lang, 1) for lang in ("ru", "en")] == ["1\u00a0234,6", "1,234.6"]
+    assert [language.number(12_345_678, lang) for lang in ("ru", "en")] == ["12\u00a0345\u00a0678", "12,345,678"]
+
+
 # --- tidiness of a one-file box ------------------------------------------------------------------------------------
 
 

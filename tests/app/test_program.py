@@ -42,7 +42,7 @@ def test_a_pipe_gets_an_answer_a_line_and_nothing_else(chatting: Path, environme
     given = "Привет\n\n/max_tokens 2\nКак дела?\r\n/set temperature 0,7\n/card\n/quit\nэто уже не прочтут\n".encode()
     answers, remarks = program("--mind", chatting, given=given, environment=environment)
     assert answers == HELLO + "Привет,\n"
-    for words in ("max_tokens = 2", "temperature = 0.7", "title: Проба", "read 2", "the answer hit its limit"):
+    for words in ("max_tokens = 2", "temperature = 0.7", "Name: Проба", "read 2", "the answer hit its limit"):
         assert words in remarks
     (saved,) = home.rglob("*.jsonl")
     assert "Как дела?" in saved.read_text()

@@ -217,7 +217,7 @@ def test_interrupting_an_answer_keeps_the_talk(talk: Talk, babbling: Path, monke
         write(it, stream())
 
     monkeypatch.setattr(Screen, "write", interrupted)
-    said = talk(babbling, f"Дом\r/context\r{END}").splitlines()
+    said = talk(babbling, f"Дом\r/context\r{END}", settle=lambda sampling: sampling.changed("seed", "1")).splitlines()
     assert len(said[3].strip()) <= 3
     assert said[4] == language.STOPPED("ru")
     assert said[5].startswith("В памяти")

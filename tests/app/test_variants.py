@@ -195,7 +195,7 @@ def test_both_voices_answer_the_same_line(chat) -> None:
 
 
 def test_a_voice_that_is_not_there_is_named_with_those_that_are(chat) -> None:
-    with pytest.raises(NoSuchVoice, match=r"no voice called поэт\. It has: artistic"):
+    with pytest.raises(NoSuchVoice, match=r"no voice called “поэт”\. It has: normal, artistic"):
         chat.set_mode("поэт")
     assert chat.mode == ""
 
