@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -66,10 +67,12 @@ def looks(system: str) -> list[str]:
     ]  # fmt: skip
 
 
-def environment() -> dict[str, str]:
-    """What Nuitka runs in. On Linux it links what finds the box a place to unpack in."""
-    flags = f"{os.environ.get('LDFLAGS', '')} {roomy_temp.compiled()}" if sys.platform == "linux" else None
-    return contents.environment() | ({"LDFLAGS": flags.strip()} if flags else {})
+def environment(folder: Path) -> dict[str, str]:
+    """What Nuitka runs in. On Linux it links what finds the box a place to unpack in, which is compiled in `folder`."""
+    told = contents.environment()
+    if sys.platform == "linux":
+        told["LDFLAGS"] = f"{told.get('LDFLAGS', '')} {roomy_temp.compiled(folder / 'roomy_temp.o')}".strip()
+    return told
 
 
 def compiled() -> Iterator[tuple[str, str]]:
@@ -100,7 +103,8 @@ def main() -> None:
     """Freeze, put the mind in, then move what came out to dist/, or to --dist."""
     options = contents.arguments(__doc__, "nuitka")
     executable = MADE / contents.program_name()
-    subprocess.run(command(executable.name), check=True, cwd=contents.OUT, env=environment())
+    with tempfile.TemporaryDirectory() as folder:  # whose path has no blanks, which end a word of LDFLAGS
+        subprocess.run(command(executable.name), check=True, cwd=contents.OUT, env=environment(Path(folder)))
     frozen.write("nuitka", [*frozen.reported(REPORT), *compiled()])
     if sys.platform == "darwin":
         beside(executable, options)

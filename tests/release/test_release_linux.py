@@ -16,6 +16,7 @@ sys.path.insert(0, str(minds.ROOT / "build"))
 sys.path.insert(0, str(minds.ROOT / "tests/box"))
 import cleanroom
 import debian
+import pack_nuitka
 import release_linux
 import roomy_temp
 
@@ -88,6 +89,14 @@ def test_where_no_folder_has_room_one_sentence_says_what_to_do(tmp_path: Path, l
     assert words in done.stderr
     assert str(tmp_path) in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+@compiles
+def test_nuitka_links_it_besides_what_the_maker_wants_linked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LDFLAGS", "-Wl,-O1")
+    flags = pack_nuitka.environment(tmp_path)["LDFLAGS"].split()
+    assert flags == ["-Wl,-O1", str(tmp_path / "roomy_temp.o")]
+    assert (tmp_path / "roomy_temp.o").is_file()
 
 
 def test_what_is_needed_is_what_the_budget_allows_to_unpack() -> None:
