@@ -16,7 +16,9 @@ import nox
 nox.needs_version = ">=2025.5"
 nox.options.default_venv_backend = "venv"  # pip finds the CPU build of torch where uv would fetch gigabytes
 nox.options.reuse_existing_virtualenvs = True
-nox.options.sessions = ["lint", "types", "test_app", "test_web", "test_release", "test_train", "coverage"]
+nox.options.sessions = [
+    "lint", "types", "test_app", "test_program", "test_web", "test_release", "test_train", "coverage",
+]  # fmt: skip
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 RELEASED_ON = "3.11"  # what build/requirements is pinned for
@@ -53,6 +55,12 @@ def types(session: nox.Session) -> None:
 def test_app(session: nox.Session) -> None:
     """The runtime's tests, in an environment without torch."""
     _without_torch(session, "tests/app")
+
+
+@nox.session
+def test_program(session: nox.Session) -> None:
+    """The tests of the program as a process, likewise: in pipes, and in a terminal of its own."""
+    _without_torch(session, "tests/program")
 
 
 @nox.session

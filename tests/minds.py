@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -68,7 +69,8 @@ def bpe_pieces(
     return Pieces(kind="bpe", pieces=pieces, types=types, scores=scores, **{"add_dummy_prefix": True, **changes})
 
 
-def _merges(text: str, count: int) -> list[str]:
+@cache
+def _merges(text: str, count: int) -> tuple[str, ...]:
     words = [list("▁" + word) for word in text.split(" ")]
     learned = []
     for _ in range(count):
@@ -79,7 +81,7 @@ def _merges(text: str, count: int) -> list[str]:
         best = max(pairs, key=lambda pair: (pairs[pair], pair))
         learned.append(best)
         words = [_merged(word, best) for word in words]
-    return learned
+    return tuple(learned)
 
 
 def _merged(word: list[str], pair: str) -> list[str]:
