@@ -88,6 +88,13 @@ def test_what_grows_from_a_beginning_is_shown_beside_and_stays_out_of_the_conver
     assert program.files == before
 
 
+def test_a_beginning_is_at_hand_which_is_what_was_said_last(visit, programs, chatting) -> None:
+    here = visit(programs(chatting))
+    here.ask("Как дела?")
+    here.page.click("#to-ways")
+    expect(here.page.locator("#ways-prompt")).to_have_value("Как дела?")
+
+
 def test_childhood_is_shown_where_the_mind_has_one(visit, programs, grown, chatting) -> None:
     expect(visit(programs(chatting)).page.locator("#to-childhood")).to_be_hidden()
     here = visit(programs(grown), viewport=PHONE)
