@@ -12,54 +12,16 @@ import re
 import sys
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
-from chat_app import __version__, console, housekeeping, language, places, startup
+from chat_app import __version__, command_line, console, housekeeping, language, places, startup
 from chat_app.errors import BadSetting, BoxError, NoMind, OutputClosed, ProgramBroke, UsageError
-from chat_app.language import OPTIONS
 from chat_app.text import printable
 
 if TYPE_CHECKING:
     from chat_app.sampler import Sampling
 
 INTERRUPTED = 130
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(reason=f"{message[:1].upper()}{message[1:]}.")
-
-
-def _parse(arguments: list[str], lang: str) -> argparse.Namespace:
-    def say(name: str) -> str:
-        return OPTIONS[name](lang)
-
-    parser = _Parser(prog="mind-in-a-box", add_help=False, allow_abbrev=False)
-    parser.add_argument("path", nargs="?", type=Path, metavar="PATH", help=say("path"))
-    parser.add_argument("--mind", type=Path, metavar="PATH", help=say("mind"))
-    parser.add_argument("--prompt", metavar="TEXT", help=say("prompt"))
-    parser.add_argument("--max-tokens", metavar="N", help=say("max_tokens"))
-    parser.add_argument("--seed", metavar="N", help=say("seed"))
-    parser.add_argument("--lang", choices=("ru", "en"), default=lang, help=say("lang"))
-    parser.add_argument("--web", action="store_true", help=say("web"))
-    parser.add_argument("--port", metavar="N", help=say("port"))
-    parser.add_argument("--lan", action="store_true", help=say("lan"))
-    parser.add_argument("--api-key", metavar="TEXT", help=say("api_key"))
-    parser.add_argument("--plain", action="store_true", help=say("plain"))
-    parser.add_argument("--selftest", action="store_true", help=say("selftest"))
-    parser.add_argument("--verify", action="store_true", help=say("verify"))
-    version = f"mind-in-a-box {__version__}"
-    parser.add_argument("--version", action="version", version=version, help=say("version"))
-    parser.add_argument("-h", "--help", action="help", help=say("help"))
-    return parser.parse_args(arguments)
-
-
-def _language(arguments: list[str]) -> str:
-    """The language to complain in, before the arguments are known to be right."""
-    for before, value in zip(["", *arguments], arguments):
-        if (before == "--lang" or value.startswith("--lang=")) and value[-2:] in ("ru", "en"):
-            return value[-2:]
-    return language.of_this_machine()
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -182,11 +144,11 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the program; the exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
     console.prepare()
-    lang = _language(arguments)
+    lang = command_line.language_of(arguments)
     try:
         if sys.stdout is None:
             raise OutputClosed(reason=os.strerror(errno.EBADF))
-        return _run(_parse(arguments, lang))
+        return _run(command_line.parse(arguments, lang))
     except KeyboardInterrupt:
         return INTERRUPTED
     except (OutputClosed, BrokenPipeError) as error:

@@ -216,7 +216,14 @@ CARD: Final[dict[str, Phrase]] = {
     "tokens_seen": Phrase("Прочитал токенов", "Tokens read"),
     "hours": Phrase("Часов роста", "Hours of growth"),
 }
+USAGE: Final = Phrase("Как запускать: ", "usage: ")
+METAVARS: Final[dict[str, Phrase]] = {
+    "path": Phrase("ПУТЬ", "PATH"),
+    "text": Phrase("ТЕКСТ", "TEXT"),
+    "number": Phrase("ЧИСЛО", "NUMBER"),
+}
 OPTIONS: Final[dict[str, Phrase]] = {
+    "options": Phrase("что можно сказать при запуске", "what it may be told when it is started"),
     "path": Phrase("разум (.mind) или другая коробка", "a mind (.mind) or another box"),
     "mind": Phrase("то же", "the same"),
     "prompt": Phrase("ответить на ТЕКСТ и выйти", "answer TEXT and leave"),

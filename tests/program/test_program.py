@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import io
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -116,7 +117,11 @@ def test_a_stream_that_the_caller_closed_is_no_crash(
 
 def test_version_and_help_need_no_mind(environment: dict[str, str]) -> None:
     assert program("--version", environment=environment)[0] == f"mind-in-a-box {__version__}\n"
-    assert "коробка" in program("--lang", "ru", "--help", environment=environment)[0]
+    told = program("--lang", "ru", "--help", environment=environment)[0]
+    assert "другая коробка" in told
+    assert "Как запускать: mind-in-a-box" in told
+    assert not re.search("usage|arguments|options|TEXT|PATH", told)
+    assert "usage: mind-in-a-box" in program("--lang", "en", "--help", environment=environment)[0]
 
 
 BAD_MINDS = {
@@ -187,8 +192,11 @@ def test_a_home_that_cannot_be_written_costs_neither_answer_nor_words(
 
 def test_wrong_arguments_are_a_usage_error_in_the_language_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
     for arguments, words in (
-        (["--lang", "ru", "--bogus"], "Смотри --help"),
-        (["--lang=en", "--bogus"], "See --help"),
+        (["--lang", "ru", "--bogus"], "Непонятно: --bogus. Смотри --help"),
+        (["--lang=en", "--bogus"], "Unrecognized: --bogus. See --help"),
+        (["--lang", "ru", "--seed"], "После --seed нужно значение."),
+        (["--lang", "en", "--port"], "A value must follow --port."),
+        (["--lang=ru", "--lang", "fr"], "--lang не может быть fr."),
         (["--lang", "en", "x.mind", "--max-tokens", "много"], "max_tokens cannot be много"),
         (["--lang", "en", "x.mind", "--seed", "-1"], "seed cannot be -1"),
         (["--lang", "fr"], "--help"),
