@@ -7,11 +7,14 @@ from pathlib import Path
 
 import minds
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from chat_app import places
 
-settings.register_profile("house", deadline=None, max_examples=40, derandomize=True, database=None)
+settings.register_profile(
+    "house", deadline=None, max_examples=40, derandomize=True, database=None,
+    suppress_health_check=[HealthCheck.too_slow],  # the machine may be busy with other things
+)  # fmt: skip
 settings.register_profile("thorough", deadline=None, max_examples=2000, database=None)  # --hypothesis-profile=thorough
 settings.load_profile("house")
 _NUMBERS = count()

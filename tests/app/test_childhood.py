@@ -16,7 +16,7 @@ from chat_app.errors import NoChildhood
 from chat_app.mind import open_mind
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=3),
+    st.none() | st.booleans() | st.integers() | st.text(st.sampled_from("аб \n"), max_size=3),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
         st.sampled_from(["samples", "figures", "iteration", "iterations", "text", "prompt", "tokens_seen"]), inner
     ),
