@@ -26,6 +26,8 @@ class Answer:
     def __init__(self, chat: Chat, prompt: Prompt, begun: Sequence[int] = (), *, aside: bool = False) -> None:
         self._chat, self._prompt, self._begun, self._aside = chat, prompt, begun, aside
         self._cancel = Cancel()
+        self.mode = chat.mode
+        """Whose voice it is."""
         self.forgot = prompt.forgot
         self.ids: list[int] = []
         self.text = ""
@@ -57,7 +59,7 @@ class Answer:
                     yield piece
         finally:
             del self.ids[len(self.ids) - detokenizer.owed :]  # half a letter would spoil what is written after it
-            message, voice = Message("assistant", self.text, self.ids), {"mode": chat.mode} if chat.mode else {}
+            message, voice = Message("assistant", self.text, self.ids), {"mode": self.mode} if self.mode else {}
             if self._aside:
                 chat.conversation.note(message, finish=self.stats.finish, **voice)
             else:

@@ -27,7 +27,9 @@ def mode(chat: Chat, rest: str, lang: str) -> Outcome:
 
 
 def both(chat: Chat, rest: str, lang: str) -> Outcome:
-    """Every voice answers a line, or the last one again; the talk goes on from what the present voice says."""
+    """Every voice answers a line, and the talk goes on from what the present one says; or those that have not yet
+    answered the last one do.
+    """
     if not chat.mind.variants:
         return Outcome(language.ONE_VOICE(lang))
     return Outcome(voices=_answers(chat, rest))
@@ -36,8 +38,9 @@ def both(chat: Chat, rest: str, lang: str) -> Outcome:
 def _answers(chat: Chat, line: str) -> Iterator[tuple[str, Answer]]:
     if line:
         yield title(chat, chat.mode), chat.say(line)
+    answered = chat.last.mode if chat.last else chat.mode
     for name in ("", *chat.mind.variants):
-        if name != chat.mode:
+        if name != answered:
             yield title(chat, name), chat.aside(name)
 
 

@@ -243,6 +243,9 @@ def test_both_lets_every_voice_answer_and_goes_on_with_the_present_one(chat, lan
     chat.set_mode("artistic")
     names = [name for name, answer in commands.run(chat, "/both ещё", lang).voices if spoken(answer) is not None]
     assert names == ["Философ", "Проба"]
+    chat.set_mode("")
+    again = [(name, spoken(answer)) for name, answer in commands.run(chat, "/both", lang).voices]
+    assert [name for name, _ in again] == ["Проба"]  # who has not answered
 
 
 @pytest.mark.parametrize("line", ["/mode", "/both привет", "/both"])
