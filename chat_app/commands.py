@@ -10,13 +10,13 @@ from typing import Final
 
 from chat_app import box, card, conversation, language, terms
 from chat_app import mind as minds
-from chat_app.answer import Answer
 from chat_app.chat import Chat
 from chat_app.errors import BoxError, MindError, UnknownSetting
 from chat_app.insight import INSIGHTS
 from chat_app.language import HELP
 from chat_app.mind import Mind
 from chat_app.outcome import Outcome
+from chat_app.remarks import stats_line
 from chat_app.sampler import SETTINGS
 from chat_app.shades import ALOUD, Canvas
 from chat_app.voices import VOICES
@@ -85,12 +85,17 @@ def _set(chat: Chat, rest: str, lang: str) -> Outcome:
     name, value = _name_and_rest(rest.replace("=", " "))
     if not name:
         values = chat.sampling.to_dict()
-        return Outcome("\n".join([language.SETTINGS(lang), *(f"  {key} = {values[key]}" for key in SETTINGS)]))
+        return Outcome("\n".join([language.SETTINGS(lang), *(f"  {key} = {_said(values[key])}" for key in SETTINGS)]))
     if name not in SETTINGS:
         raise UnknownSetting(name=name, nearest=_nearest(name, SETTINGS))
     if value:
         chat.sampling = chat.sampling.changed(name, value)
-    return Outcome(language.SET_TO(lang, name=name, value=getattr(chat.sampling, name)))
+    return Outcome(language.SET_TO(lang, name=name, value=_said(getattr(chat.sampling, name))))
+
+
+def _said(value: object) -> object:
+    """As a person may say it."""
+    return "random" if value is None else value
 
 
 def _system(chat: Chat, rest: str, lang: str) -> Outcome:
@@ -197,55 +202,3 @@ COMMANDS: Final[dict[str, Callable[[Chat, str, str], Outcome]]] = {
 
 
 _ALSO: Final = {"exit": "quit", "licence": "license"}
-
-
-def stats_line(answer: Answer, lang: str) -> str:
-    """What an answer cost, in one line."""
-    s = answer.stats
-    prefill, speed = language.number(s.prefill_seconds, lang, 2), language.number(s.tokens_per_second, lang, 1)
-    return language.STATS(lang, prompt=s.prompt, reused=s.reused, prefill=prefill, written=s.written, speed=speed)
-
-
-def remarks(chat: Chat, answer: Answer, lang: str) -> list[str]:
-    """What the person should know after an answer, beside the answer."""
-    said = []
-    if answer.stats.finish == "cancelled":
-        said.append(language.STOPPED(lang))
-    elif answer.stats.finish == "context":
-        said.append(language.CONTEXT_FULL(lang))
-    elif answer.stats.finish == "length":
-        longer = 2 * chat.sampling.max_tokens
-        said.append((language.CUT_ANSWER if chat.mind.can_chat else language.CUT)(lang, longer=longer))
-    if answer.forgot:
-        said.append(language.FORGOT(lang))
-    return said
-
-
-class DiskWatch:
-    """Tells once, not every turn, that the conversation cannot be saved."""
-
-    def __init__(self) -> None:
-        self._told = ""
-
-    def remarks(self, chat: Chat, lang: str) -> list[str]:
-        """Sentences to show now, perhaps none."""
-        problem = chat.conversation.problem
-        said = problem.sentence(lang) if problem else ""
-        if said == self._told:
-            return []
-        self._told = said
-        if not problem:
-            return []
-        kept = (
-            language.MOVED(lang, path=chat.conversation.path) if chat.conversation.saved else language.IN_MEMORY(lang)
-        )
-        return [said, kept]
-
-    def farewell(self, chat: Chat, lang: str) -> list[str]:
-        """The last try before the program ends, and where it led if not to the usual file."""
-        usual = chat.conversation.path
-        try:
-            path = chat.conversation.rescue()
-        except BoxError as error:
-            return [error.sentence(lang)]
-        return [] if path == usual else [language.SAVED(lang, path=path)]

@@ -10,8 +10,8 @@ from contextlib import closing, suppress
 from chat_app import commands, console, language
 from chat_app.answer import Answer
 from chat_app.chat import Chat
-from chat_app.commands import DiskWatch
 from chat_app.errors import BoxError, OutputClosed
+from chat_app.remarks import DiskWatch, remarks, stats_line
 from chat_app.shades import text_of
 from chat_app.text import printable
 
@@ -71,7 +71,7 @@ def _stream(chat: Chat, answer: Answer, lang: str, *, one_line: bool) -> None:
             shown = printable(piece)
             _write(shown.replace("\n", " ") if one_line else shown)
     _write("\n")
-    _remark([*commands.remarks(chat, answer, lang), commands.stats_line(answer, lang)])
+    _remark([*remarks(chat, answer, lang), stats_line(answer, lang)])
 
 
 def _write(text: str) -> None:

@@ -15,10 +15,10 @@ from chat_app import commands, language, shades
 from chat_app.answer import Answer
 from chat_app.awakening import Awakening
 from chat_app.chat import Chat
-from chat_app.commands import DiskWatch
 from chat_app.errors import BoxError
 from chat_app.line import asker
 from chat_app.outcome import Outcome
+from chat_app.remarks import DiskWatch, remarks
 from chat_app.sampler import Sampling
 from chat_app.screen import Screen
 
@@ -120,7 +120,7 @@ class Terminal:
             self._remark([(language.ANSWERS if chat.mind.can_chat else language.GOES_ON)(self._lang)])
         with _interrupt_cancels(answer.cancel):
             self._screen.write(chain(before, answer))
-        self._remark(commands.remarks(chat, answer, self._lang))
+        self._remark(remarks(chat, answer, self._lang))
 
     def _remark(self, lines: list[str]) -> None:
         for line in lines:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from chat_app import commands, language
 from chat_app.box import MAGIC
 from chat_app.chat import Chat
-from chat_app.commands import COMMANDS, DiskWatch, is_command, remarks
+from chat_app.commands import COMMANDS, is_command
 from chat_app.conversation import load
 from chat_app.errors import (
     BadSetting,
@@ -31,6 +31,7 @@ from chat_app.errors import (
 from chat_app.insight import INSIGHTS
 from chat_app.language import HELP
 from chat_app.mind import open_mind
+from chat_app.remarks import DiskWatch, remarks
 from chat_app.sampler import SETTINGS
 from chat_app.voices import VOICES
 from chat_app.weights import Weights
@@ -176,13 +177,14 @@ def test_a_mind_that_cannot_be_opened_leaves_the_present_one(two_minds: Path, ho
     ],
 )
 def test_settings_are_changed_as_people_write_them(chat: Chat, line: str, name: str, value: object) -> None:
-    assert run(chat, line) == f"{name} = {value}"
+    assert run(chat, line) == f"{name} = {'random' if value is None else value}"
     assert getattr(chat.sampling, name) == value
 
 
 def test_settings_are_shown_one_or_all(chat: Chat, lang: str) -> None:
     text = run(chat, "/set", lang)
     assert all(f"{name} = " in text for name in SETTINGS)
+    assert "  seed = random" in text.splitlines()
     assert run(chat, "/set max_tokens", lang) == run(chat, "/max_tokens", lang) == "max_tokens = 40"
 
 
