@@ -20,6 +20,9 @@ import revision
 ROOT: Final = Path(__file__).resolve().parent.parent
 DIST: Final = ROOT / "dist"
 PROJECT: Final = "/root/project"  # inside
+# Under a name of its own, because the chroot's package ca-certificates writes the usual one anew.
+AUTHORITIES: Final = "etc/authorities.crt"
+CERTIFICATES: Final = ("etc/ssl/certs/ca-certificates.crt", AUTHORITIES)
 
 
 def checked_out(root: Path) -> None:
@@ -30,6 +33,13 @@ def checked_out(root: Path) -> None:
     subprocess.run(["git", "fetch", "--quiet", "origin", "HEAD"], cwd=inside, check=True)
     subprocess.run(["git", "checkout", "--quiet", "--force", "--detach", "FETCH_HEAD"], cwd=inside, check=True)
     subprocess.run(["git", "clean", "--quiet", "--force", "-d"], cwd=inside, check=True)
+
+
+def connected(root: Path, machine: Path = Path("/")) -> None:
+    """Tell the chroot how this machine reaches others: by which names, through which registries, trusting whom."""
+    for name, inside in (("etc/resolv.conf", "etc/resolv.conf"), ("etc/pip.conf", "etc/pip.conf"), CERTIFICATES):
+        if (machine / name).is_file():
+            (root / inside).write_bytes((machine / name).read_bytes())
 
 
 def words(given: list[str]) -> tuple[list[str], list[str]]:
@@ -46,9 +56,11 @@ def words(given: list[str]) -> tuple[list[str], list[str]]:
 
 def environment() -> dict[str, str]:
     """What is said inside besides a PATH."""
-    passed = ("SOURCE_DATE_EPOCH", "SIGN_COMMAND", "PIP_CERT", "PIP_DEFAULT_TIMEOUT", "PIP_INDEX_URL", "HTTPS_PROXY")
+    passed = ("SOURCE_DATE_EPOCH", "SIGN_COMMAND", "PIP_DEFAULT_TIMEOUT", "PIP_INDEX_URL", "HTTPS_PROXY")
     told = {name: os.environ[name] for name in passed if name in os.environ}
-    return {"HOME": "/root", "PATH": "/opt/python/bin:/usr/sbin:/usr/bin:/sbin:/bin", **told}
+    known = {"HOME": "/root", "PATH": "/opt/python/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
+    certificates = {"PIP_CERT": f"/{AUTHORITIES}"} if Path("/", CERTIFICATES[0]).is_file() else {}
+    return known | certificates | told
 
 
 def main() -> None:
@@ -64,9 +76,7 @@ def main() -> None:
     if unsaved := revision.unsaved():
         print(f"{len(unsaved)} files differ from the commit; the commit is what is released.")
     root = debian.writable(options.debian, options.arch, "release")
-    for name in ("resolv.conf", "pip.conf"):  # how this machine reaches others
-        if (path := Path("/etc", name)).is_file():
-            (root / "etc" / name).write_bytes(path.read_bytes())
+    connected(root)
     script = (ROOT / "build" / "debian_python.sh").read_text("utf-8")
     told = environment()
     prepare = ["sh", "-c", script, "debian_python.sh", debian.MIRROR, debian.SUITES[options.debian]]

@@ -162,6 +162,18 @@ def test_a_mind_is_seen_inside_the_chroot_and_other_words_are_passed_on(tmp_path
     assert release_linux.words([])[0] == []
 
 
+def test_a_chroot_reaches_others_as_this_machine_does(tmp_path: Path) -> None:
+    machine, root = tmp_path / "machine", tmp_path / "root"
+    (machine / "etc/ssl/certs").mkdir(parents=True)
+    (root / "etc").mkdir(parents=True)
+    (machine / "etc/ssl/certs/ca-certificates.crt").write_text("trusted")
+    (machine / "etc/resolv.conf").write_text("nameserver 192.0.2.1")
+    release_linux.connected(root, machine)
+    assert (root / release_linux.AUTHORITIES).read_text() == "trusted"
+    assert (root / "etc/resolv.conf").read_text() == "nameserver 192.0.2.1"
+    assert not (root / "etc/pip.conf").exists()
+
+
 def test_only_what_is_committed_is_released(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source, root = tmp_path / "source", tmp_path / "root"
     git = ["git", "-C", source, "-c", "user.name=a", "-c", "user.email=a@b"]
