@@ -6,7 +6,13 @@ set -eu
 mirror=$1
 suite=$2
 python=/opt/python
-if [ -x "$python/bin/nox" ]; then exit 0; fi
+works() { "$python/bin/python3" -c 'import ctypes, pyexpat, ssl, zlib, pip'; }
+finish() {
+  works
+  [ -x "$python/bin/nox" ] || "$python/bin/python3" -m pip install --quiet nox
+  exit 0
+}
+if works 2> /dev/null; then finish; fi
 
 export DEBIAN_FRONTEND=noninteractive
 cat > /etc/apt/sources.list << SOURCES
@@ -37,6 +43,5 @@ flag=-fno-semantic-interposition
   CFLAGS="$flag" LDFLAGS="$flag -Wl,-rpath,$python/lib"
 make --silent --jobs "$(nproc)"
 make --silent install
-"$python/bin/python3" -c 'import ctypes, ssl, zlib'
-"$python/bin/python3" -m pip install --quiet nox
 rm -rf /usr/src/python
+finish
