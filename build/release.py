@@ -142,7 +142,8 @@ def released(packer: contents.Packer, mind: Mind, dist: Path, patience: float, *
 def main() -> None:
     """Refuse what should not be given away, then seal, describe and sum."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("packers", nargs="*", choices=["pyinstaller", "nuitka"], metavar="PACKER", default=[])
+    # Python 3.11.2 looks for the default among the choices, too.
+    parser.add_argument("packers", nargs="*", choices=["pyinstaller", "nuitka", []], metavar="PACKER", default=[])
     parser.add_argument("--mind", type=Path, help="the mind to carry (default: assets/manifest.toml's)")
     parser.add_argument("--unpacked", action="store_true", help="carry the mind unpacked")
     parser.add_argument("--sha256", help="what the mind says its checksum is; anything else is refused")
