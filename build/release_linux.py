@@ -47,7 +47,8 @@ def words(given: list[str]) -> tuple[list[str], list[str]]:
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--mind", type=Path)
     options, rest = parser.parse_known_args(given)
-    mounts = ["-t proc proc proc", "-t tmpfs -o mode=1777 tmpfs tmp", f"--bind '{DIST}' {PROJECT[1:]}/dist"]
+    terminals = "-t devpts -o newinstance,ptmxmode=0666 devpts dev/pts"  # in which start-up is measured
+    mounts = ["-t proc proc proc", terminals, "-t tmpfs -o mode=1777 tmpfs tmp", f"--bind '{DIST}' {PROJECT[1:]}/dist"]
     if options.mind is None:
         return rest, mounts
     folder = options.mind.resolve().parent
