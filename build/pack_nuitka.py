@@ -94,7 +94,7 @@ def beside(executable: Path, options: argparse.Namespace) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     shutil.move(executable, folder)
-    packing.write(options.mind, folder / f"{executable.name}.mind", pack=not options.unpacked)
+    packing.write(options.mind, folder / f"{executable.name}.mind", pack=options.packed)
     packed = options.dist / contents.archive_name(options.stem)
     archive.pack(folder, packed, options.stem, revision.moment())
 

@@ -25,7 +25,7 @@ def packed(mind: Mind) -> Iterator[bytes]:
     metadata = orjson.loads(integrity.plain_header(mind)[header.SIZE_DIGITS :])["__metadata__"]
     plain = {name: Stored(0, stored.shape) for name, stored in tensors.items()}
     if header.written(header.entries(metadata, plain)) != integrity.plain_header(mind):
-        sys.exit(f"{mind.path} was not written by our exporter, and packing would change it. Seal it with --unpacked.")
+        sys.exit(f"{mind.path} was not written by our exporter, and packing would change it. Seal it without --packed.")
     streams: dict[str, list[int]] = {name: [] for name in tensors}
     data: list[bytes] = []
     for name, bits in integrity.weights(mind):

@@ -145,7 +145,7 @@ def main() -> None:
     # Python 3.11.2 looks for the default among the choices, too.
     parser.add_argument("packers", nargs="*", choices=["pyinstaller", "nuitka", []], metavar="PACKER", default=[])
     parser.add_argument("--mind", type=Path, help="the mind to carry (default: assets/manifest.toml's)")
-    parser.add_argument("--unpacked", action="store_true", help="carry the mind unpacked")
+    parser.add_argument("--packed", action="store_true", help="carry the mind packed")
     parser.add_argument("--sha256", help="what the mind says its checksum is; anything else is refused")
     parser.add_argument(
         "--patience", type=float, default=1, metavar="TIMES", help="how often its budget a box may take to start here"
@@ -160,7 +160,7 @@ def main() -> None:
         sys.exit(error.sentence("en"))
     if options.sha256 not in (None, mind.sha256):
         sys.exit(f"{mind.path} has the checksum {mind.sha256}, not {options.sha256}: it is another mind.")
-    words = ["--unpacked"] if options.unpacked else []
+    words = ["--packed"] if options.packed else []
     lacking = [line for packer in packers for line in missing(packer, sys.platform)]
     if trouble := [*refusals(mind, revision.unsaved()), *dict.fromkeys(lacking)]:
         sys.exit("\n".join(trouble))

@@ -168,9 +168,7 @@ def test_any_safetensors_library_opens_a_packed_mind(large: Path, tmp_path: Path
 # --- what a box carries ----------------------------------------------------------------------------------------------
 
 
-def test_a_box_carries_the_mind_packed_unless_told_otherwise(
-    large: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_box_carries_the_mind_packed_or_not(large: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(contents, "MIND", tmp_path / "mind")
     monkeypatch.setattr(contents, "DATA", tmp_path / "data")
     monkeypatch.setattr(contents.licences, "text", lambda packer: packer)  # which asks for the packer's own
