@@ -94,7 +94,7 @@ def box_rows(m: dict[str, Any]) -> list[tuple[str, str, str, bool]]:
     nuitka = "nuitka" in m["box"]
     mebi = 1e6 / (1 << 20)
     goals = (
-        ("size", m["size_mb"] * mebi, "{:.1f} MiB", 97),  # the article's box
+        ("size", m["size_mb"] * mebi, "{:.1f} MiB", 110 if nuitka else 116),
         ("first output, warm", m["first_output_s"], "{:.2f} s", 0.25),
         ("first token, warm", m["first_token_s"], "{:.2f} s", 0.5),
         ("peak memory", m["peak_pss_mb"] * mebi, "{:.0f} MiB", 330),
