@@ -98,7 +98,7 @@ def coverage(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def box(session: nox.Session) -> None:
-    """Seal a mind into dist/: PyInstaller's file and folder, or `-- nuitka`; `-- --mind PATH` chooses the mind."""
+    """Seal a mind into dist/: PyInstaller's file and folder, or `-- nuitka`; `-- --mind PATH`, `-- --packed`."""
     session.install(*group("freeze"), "-e", ".")
     packer = "nuitka" if "nuitka" in session.posargs else "pyinstaller"
     session.run("python", f"build/pack_{packer}.py", *(word for word in session.posargs if word != "nuitka"))
