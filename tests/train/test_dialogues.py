@@ -15,7 +15,7 @@ from chat_app import tokenizer as tokenizers
 from chat_app.pieces import CONTROL, NORMAL, UNKNOWN, Pieces
 from chat_app.template import MARKS
 from trainer import recipe as recipes
-from trainer.dialogues import gather, intents, manners
+from trainer.dialogues import gather, intents, rewording
 from trainer.dialogues.packing import IGNORED, AnswerBatches, Packed
 from trainer.dialogues.report import Report
 from trainer.dialogues.shapes import Malformed, messages_of
@@ -147,11 +147,13 @@ def test_a_source_may_take_some_files_of_the_small_talk_alone() -> None:
     assert "приветики" in some < every
     with pytest.raises(CorpusError, match="called 1-self"):
         list(smalltalk(["1-self"]))
+    with pytest.raises(ValueError, match="set smalltalk = true"):
+        DialogueSource(only=("01-self-and-feelings",))
 
 
 def test_another_wording_keeps_what_is_asked() -> None:
     chance = random.Random(3)
-    said = [manners.reworded("что такое фотосинтез", chance) for _ in range(2000)]
+    said = [rewording.reworded("что такое фотосинтез", chance) for _ in range(2000)]
     assert len(set(said)) > 500
     assert {"фотосинтез это что?", "слушай, что такое фотосинтез", "Что такое фотосинтез, друг?"} <= set(said)
     assert 0.9 < sum("фотосинтез" in each.lower() for each in said) / len(said) < 1  # the others are slips
@@ -160,8 +162,8 @@ def test_another_wording_keeps_what_is_asked() -> None:
 @given(st.text("абвгд ёж,!?.", min_size=1).filter(str.strip), st.integers())
 def test_anything_can_be_reworded_and_has_words_left(text, seed) -> None:
     text = text.strip()
-    said = manners.reworded(text, random.Random(seed))
-    assert said == manners.reworded(text, random.Random(seed))
+    said = rewording.reworded(text, random.Random(seed))
+    assert said == rewording.reworded(text, random.Random(seed))
     assert said.strip()
     assert len(said) >= len(text.rstrip("?.! ")) - 1
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 from chat_app.template import Message
 from trainer import hub, rows
 from trainer.corpora.documents import files
-from trainer.dialogues import exercises, intents, manners
+from trainer.dialogues import exercises, intents, rewording
 from trainer.dialogues.draw import fraction
 from trainer.dialogues.report import Report
 from trainer.dialogues.shapes import LISTS, Conversation, Malformed, messages_of
@@ -97,7 +97,7 @@ def _reworded(
 ) -> Conversation:
     """The exchange; so large a share of those that are learned is asked otherwise, never in a forbidden wording."""
     if not held and chance.random() < share:
-        other = manners.reworded(phrasing, chance)
+        other = rewording.reworded(phrasing, chance)
         phrasing = phrasing if intents.wording(other) in forbidden else other
     return Conversation([Message("user", phrasing), Message("assistant", reply)], held)
 

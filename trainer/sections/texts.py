@@ -108,6 +108,8 @@ class DialogueSource(Section):
 
     @model_validator(mode="after")
     def _known(self) -> DialogueSource:
+        if self.only and not self.smalltalk:
+            raise ValueError("only chooses files of the small talk: set smalltalk = true beside it")
         for kind in self.generated:
             try:
                 exercises.check(kind)
