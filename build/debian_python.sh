@@ -43,5 +43,6 @@ flag=-fno-semantic-interposition
   CFLAGS="$flag" LDFLAGS="$flag -Wl,-rpath,$python/lib"
 make --silent --jobs "$(nproc)"
 make --silent install
+cd /  # pip asks where it stands, which must be there
 rm -rf /usr/src/python
 finish
