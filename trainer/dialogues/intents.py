@@ -29,8 +29,13 @@ def cross(intents: Iterable[dict[str, Any]], pairs: int, apart: Collection[str])
     Of the wordings `apart`, whatever intent holds them out, none is taught.
     """
     for row in intents:
-        for phrasing, reply in _pairs(row["user"], row["bot"], pairs):
+        for phrasing, reply in _pairs(phrasings(row), row["bot"], pairs):
             yield phrasing, reply, wording(phrasing) in apart
+
+
+def phrasings(row: dict[str, Any]) -> list[str]:
+    """How an intent is put: its `user`, of which wordings are held out, then what was written `also`, which never is."""
+    return [*row["user"], *row.get("also", ())]
 
 
 def forbidden(intents: Iterable[dict[str, Any]]) -> set[str]:
@@ -44,16 +49,16 @@ def whole(name: str) -> bool:
 
 
 def _held_out_phrasings(row: dict[str, Any]) -> list[str]:
-    phrasings: list[str] = row["user"]
+    put: list[str] = row["user"]
     if whole(row["id"]):
-        return phrasings
-    if len(phrasings) < _ENOUGH_PHRASINGS or fraction(f"wording {row['id']}") >= _WORDINGS_HELD_OUT:
+        return put
+    if len(put) < _ENOUGH_PHRASINGS or fraction(f"wording {row['id']}") >= _WORDINGS_HELD_OUT:
         return []
-    return [min(phrasings, key=lambda phrasing: fraction(f"{row['id']} {wording(phrasing)}"))]
+    return [min(put, key=lambda phrasing: fraction(f"{row['id']} {wording(phrasing)}"))]
 
 
-def _pairs(phrasings: list[str], replies: list[str], most: int) -> Iterator[tuple[str, str]]:
+def _pairs(put: list[str], replies: list[str], most: int) -> Iterator[tuple[str, str]]:
     """Distinct pairs; phrasings and replies come up equally often."""
-    for number in range(min(max(most, len(phrasings)), len(phrasings) * len(replies))):
-        shift, place = divmod(number, len(phrasings))
-        yield phrasings[place], replies[(place + shift) % len(replies)]
+    for number in range(min(max(most, len(put)), len(put) * len(replies))):
+        shift, place = divmod(number, len(put))
+        yield put[place], replies[(place + shift) % len(replies)]
