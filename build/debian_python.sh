@@ -1,6 +1,7 @@
 #!/bin/sh
 # debian_python.sh: run as root in an old Debian, puts a Python into /opt/python: the newest 3.11 of Debian 12 with its
-# security patches, compiled against this Debian's glibc, with the shared library that packers want.
+# security patches. Debian 12 itself lends it; elsewhere it is compiled against that Debian's glibc, with the shared
+# library that packers want.
 set -eu
 
 mirror=$1
@@ -23,6 +24,11 @@ SOURCES
 apt-get -q update
 apt-get -q install --yes --no-install-recommends \
   binutils ca-certificates dpkg-dev gcc git libc6-dev libffi-dev libssl-dev make xz-utils zlib1g-dev
+if [ "$suite" = bookworm ]; then
+  apt-get -q install --yes --no-install-recommends libpython3.11 python3.11-dev python3.11-venv
+  python3.11 -m venv "$python"
+  finish
+fi
 
 rm -rf /usr/src/python
 mkdir -p /usr/src/python
