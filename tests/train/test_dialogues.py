@@ -122,7 +122,8 @@ def test_the_small_talk_of_the_trainer_is_whole() -> None:
         else:
             assert row["user"]
             assert row["bot"]
-            assert all(text.strip() and not any(mark in text for mark in MARKS) for text in intents.phrasings(row) + row["bot"])
+            said = intents.phrasings(row) + row["bot"]
+            assert all(text.strip() and not any(mark in text for mark in MARKS) for text in said)
 
 
 def test_no_held_out_wording_of_the_small_talk_is_taught() -> None:

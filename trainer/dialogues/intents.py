@@ -34,7 +34,7 @@ def cross(intents: Iterable[dict[str, Any]], pairs: int, apart: Collection[str])
 
 
 def phrasings(row: dict[str, Any]) -> list[str]:
-    """How an intent is put: its `user`, of which wordings are held out, then what was written `also`, which never is."""
+    """How an intent is put: `user`, of which wordings are held out, and what was written `also`, which never is."""
     return [*row["user"], *row.get("also", ())]
 
 

@@ -140,9 +140,9 @@ def _ends_in(answer: str, wanted: Sequence[str]) -> bool:
 
 def _held_wordings(rows: Sequence[Row]) -> list[tuple[Row, str]]:
     """(intent, wording) of each wording that is held out of an intent that is taught; shuffled."""
-    crossed = intents.cross(rows, 0, intents.forbidden(rows))  # every phrasing once, in order
-    found = [(row, phrasing) for row in rows for phrasing, _, held in islice(crossed, len(intents.phrasings(row))) if held]
-    return _shuffled([(row, phrasing) for row, phrasing in found if not intents.whole(row["id"])])
+    forbidden = intents.forbidden(rows)
+    taught = [row for row in rows if not intents.whole(row["id"])]
+    return _shuffled([(row, each) for row in taught for each in row["user"] if intents.wording(each) in forbidden])
 
 
 def _facts(wordings: Sequence[tuple[Row, str]], of_facts: set[str]) -> Iterator[Probe]:

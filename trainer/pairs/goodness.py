@@ -16,17 +16,21 @@ _ENOUGH_REPLIES: Final = 3  # that all fit a pattern of the report card: then th
 
 @dataclass(slots=True)
 class Known:
-    """What was written as an answer to each wording."""
+    """What was written as an answer to each wording, and beside each reply: a question may have been reworded."""
 
     replies: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    beside: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
     @classmethod
     def of_small_talk(cls) -> Known:
         """All replies of the small talk's intents."""
         known = cls()
         for _, row in sources.smalltalk():
-            for phrasing in row.get("user", ()):
-                known.replies[intents.wording(phrasing)] += row["bot"]
+            if "user" in row:
+                for phrasing in intents.phrasings(row):
+                    known.replies[intents.wording(phrasing)] += row["bot"]
+                for reply in row["bot"]:
+                    known.beside[intents.wording(reply)] += row["bot"]
         return known
 
     def praise(self, question: str, written: str, answer: str, *, ids: Sequence[int], ended: bool) -> str:
@@ -36,7 +40,8 @@ class Known:
         """
         if not ended or measures.loops(ids, answer):
             return ""
-        replies = [written, *self.replies.get(intents.wording(question), ())]
+        others = self.replies.get(intents.wording(question)) or self.beside.get(intents.wording(written), ())
+        replies = [written, *others]
         if intents.wording(answer) in {intents.wording(reply) for reply in replies}:
             return "a written answer"
         if numbers := measures.counts(written):
