@@ -22,6 +22,7 @@ DIST: Final = ROOT / "dist"
 PROJECT: Final = "/root/project"  # inside
 # Under a name of its own, because the chroot's package ca-certificates writes the usual one anew.
 AUTHORITIES: Final = "etc/authorities.crt"
+EMULATED: Final = "30"  # times: a foreign processor is played by qemu, and how fast a box starts there tells nothing
 CERTIFICATES: Final = ("etc/ssl/certs/ca-certificates.crt", AUTHORITIES)
 
 
@@ -86,6 +87,8 @@ def main() -> None:
     checked_out(root)
     DIST.mkdir(exist_ok=True)
     given, mounts = words(rest)
+    if options.arch != debian.processor():
+        given = ["--patience", EMULATED, *given]
     nox = f'cd {PROJECT} && exec nox --reuse-venv=never -s release -- "$@"'
     told["PYINSTALLER_COMPILE_BOOTLOADER"] = "1"
     sys.exit(debian.run(root, ["sh", "-c", nox, "nox", *given], mounts=mounts, environment=told, network=True))

@@ -44,6 +44,10 @@ class State:
     tokens_per_iteration: int = 0
     curve: list[dict[str, Any]] = field(default_factory=list)
     samples: list[dict[str, Any]] = field(default_factory=list)
+    tokens_before: int = 0
+    """Read before this run, by the mind that it began as."""
+    samples_before: list[dict[str, Any]] = field(default_factory=list)
+    """What that mind wrote while it grew, in the words of a card (trainer/childhood.py)."""
 
 
 @dataclass(slots=True)
@@ -103,6 +107,11 @@ def digest(weights: dict[str, Tensor]) -> str:
     for name in sorted(weights):
         found.update(name.encode() + weights[name].float().contiguous().numpy().tobytes())
     return found.hexdigest()
+
+
+def is_one(start: Path) -> bool:
+    """Whether a run that begins as `start` begins as a checkpoint, even as one whose folder waits for its name."""
+    return start.name == BEST or start.is_dir()
 
 
 def exists(folder: Path) -> bool:

@@ -1,35 +1,51 @@
-"""What a mind wrote at the stages of its growth, chosen small enough to travel in its card (spec/mind-format.md)."""
+"""What a mind wrote at the stages of its growth, chosen small enough to travel in its card (spec/mind-format.md).
+
+A run that begins as a grown mind inherits what that one wrote, so that the whole growth stays told.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import orjson
 
+from trainer import checkpoint, vocabulary
 from trainer.checkpoint import State
 
-MOMENTS: Final = (0, 0.03, 0.1, 0.3, 1)  # of all iterations: a mind learns most at the beginning
+MOMENTS: Final = (0, 0.03, 0.1, 0.3, 1)  # of all tokens: a mind learns most at the beginning
 LETTERS: Final = 240  # of a text
 LARGEST: Final = 8000  # bytes of JSON
+_KEYS: Final = {"prompt", "iteration", "tokens_seen", "text"}
 
 
-def of(states: Sequence[State]) -> list[dict[str, Any]]:
-    """The samples at those moments of every stage, prompt after prompt, as long as they fit into `LARGEST` bytes."""
+def of(state: State) -> list[dict[str, Any]]:
+    """The samples at those moments, prompt after prompt, as long as they fit into `LARGEST` bytes."""
+    samples = [*state.samples_before, *(_sample(sample, state) for sample in state.samples)]
     chosen: list[dict[str, Any]] = []
-    for state in states:
-        for prompt in dict.fromkeys(sample["prompt"] for sample in state.samples):
-            found = [_sample(sample, state) for sample in _moments(state.samples, prompt)]
-            if len(orjson.dumps(chosen + found)) <= LARGEST:
-                chosen += found
+    for prompt in dict.fromkeys(sample["prompt"] for sample in samples):
+        found = _moments([sample for sample in samples if sample["prompt"] == prompt])
+        if len(orjson.dumps(chosen + found)) <= LARGEST:
+            chosen += found
     return chosen
 
 
-def _moments(samples: list[dict[str, Any]], prompt: str) -> list[dict[str, Any]]:
-    wanted = [sample for sample in samples if sample["prompt"] == prompt]
-    last = wanted[-1]["iteration"]
-    nearest = [min(wanted, key=lambda s: abs(s["iteration"] - share * last)) for share in MOMENTS]
-    return list({sample["iteration"]: sample for sample in nearest}.values())
+def before(start: Path) -> tuple[int, list[dict[str, Any]]]:
+    """(tokens read, samples) of the checkpoint's folder or the `.mind` that a run begins as."""
+    if checkpoint.is_one(start):
+        state = checkpoint.load(start).state
+        return state.tokens_before + state.iteration * state.tokens_per_iteration, of(state)
+    card = vocabulary.opened(start).card
+    samples = [sample for sample in card.get("samples", ()) if sample.keys() >= _KEYS]  # those of older minds lack some
+    read = [sample["tokens_seen"] for sample in samples]
+    return max([card.get("figures", {}).get("tokens_seen", 0), *read]), samples
+
+
+def _moments(samples: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    first, last = samples[0]["tokens_seen"], samples[-1]["tokens_seen"]
+    wanted = (first + share * (last - first) for share in MOMENTS)
+    nearest = [min(samples, key=lambda sample: abs(sample["tokens_seen"] - tokens)) for tokens in wanted]
+    return list({sample["tokens_seen"]: sample for sample in nearest}.values())
 
 
 def _sample(sample: dict[str, Any], state: State) -> dict[str, Any]:
@@ -39,6 +55,6 @@ def _sample(sample: dict[str, Any], state: State) -> dict[str, Any]:
     return {
         "prompt": sample["prompt"],
         "iteration": sample["iteration"],
-        "tokens_seen": sample["iteration"] * state.tokens_per_iteration,
+        "tokens_seen": state.tokens_before + sample["iteration"] * state.tokens_per_iteration,
         "text": text,
     }

@@ -47,7 +47,7 @@ def export(recipe: Recipe, folder: Path, pieces: Pieces, path: Path, stage: str 
     prompts = [writer.prompt_ids(prompt) for prompt in recipe.export.golden_prompts]
     voices, about = _variants(recipe, folder, config, halves, prompts)
     judged = as_shipped(config, halves, tokenizer.bos_id if chat else None)
-    card = _card(recipe, settings, _held_out(folder, config, chat=chat), judged, grown.state, _younger(folder, stage))
+    card = _card(recipe, settings, _held_out(folder, config, chat=chat), judged, grown.state)
     return mind_file.write(
         path, config, halves, pieces,
         chat=_chat(recipe, tokenizer) if chat else _continue(recipe), card=card | about,
@@ -142,16 +142,7 @@ def _held_out(folder: Path, config: Config, *, chat: bool) -> HeldOut:
     return HeldOutText(tokens.load(folder, "val"), config.block_size)
 
 
-def _younger(folder: Path, stage: str) -> list[State]:
-    """How the mind grew before this stage."""
-    order = (pretrain.STAGE, sft.STAGE, kto.STAGE)
-    before = [folder / name / checkpoint.BEST for name in order[: order.index(stage)]]
-    return [checkpoint.load(place).state for place in before if checkpoint.exists(place)]
-
-
-def _card(
-    recipe: Recipe, settings: Training, held_out: HeldOut, model: Transformer, state: State, younger: list[State]
-) -> dict[str, Any]:
+def _card(recipe: Recipe, settings: Training, held_out: HeldOut, model: Transformer, state: State) -> dict[str, Any]:
     """Who the mind is, with figures measured now on the weights that ship, over all of the held-out text."""
     losses = held_out.losses(lambda ids, targets: _loss(model, ids, targets), settings.batch_size)
     loss = held_out.overall(losses)
@@ -170,7 +161,7 @@ def _card(
         },
         "held_out_bits_per_byte": {n: round(bits_per_byte(losses[n], c), 4) for n, c in held_out.counts.items()},
         "curve": [{key: row[key] for key in ("iteration", "train", "val")} for row in state.curve],
-        "samples": childhood.of([*younger, state]),
+        "samples": childhood.of(state),
         "torch": importlib.metadata.version("torch").partition("+")[0],
         "commit": _commit(),
     }

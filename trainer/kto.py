@@ -174,7 +174,8 @@ def prepare(
     config = recipe.model.config(len(pieces.pieces))
     tokenizer = tokenizer_module.from_dict(pieces.to_dict())
     model = Transformer(config, settings.dropout, settings.attention_dropout, begin=tokenizer.bos_id)
-    weights = pretrain.weights_of(start or folder / sft.STAGE / checkpoint.BEST, config, pieces)
+    start = start or folder / sft.STAGE / checkpoint.BEST
+    weights = pretrain.weights_of(start, config, pieces)
     model.load_state_dict(weights)
     reference = deepcopy(model).to(device).eval()
     learned, apart = split(rated.read(ratings or folder / rated.FILE), settings.val_fraction, settings.seed)
@@ -202,7 +203,7 @@ def prepare(
         watch=Watch(
             reference, apart, writer, recipe.export.sampling(), settings.watched_prompts, settings.seed
         ),
-        device=device, ranks=ranks, minutes=minutes, say=say,
+        device=device, start=start, ranks=ranks, minutes=minutes, say=say,
         shipped=lora.merged if settings.lora_rank else Transformer.state_dict,
     )  # fmt: skip
     run.resume()

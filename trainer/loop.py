@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from trainer import checkpoint, machine, optimizers
+from trainer import checkpoint, childhood, machine, optimizers
 from trainer.budget import Budget
 from trainer.checkpoint import BEST, LAST, Checkpoint, State
 from trainer.errors import StageError, first_line
@@ -42,13 +42,15 @@ class Batches(Protocol):
 class Run:
     """One run of a stage in its folder.
 
-    `writer` lets the mind write samples; `minutes` are those it may take from now on; `shipped` gives the weights that
-    the best checkpoint keeps; `say` gets the run's lines.
+    `writer` lets the mind write samples; `start` is what the model's weights are from, if they are from anything;
+    `minutes` are those it may take from now on; `shipped` gives the weights that the best checkpoint keeps; `say` gets
+    the run's lines.
     """
 
     def __init__(
         self, settings: Training, folder: Path, model: Transformer, writer: Writer, batches: Batches,
-        held_out: HeldOut, *, device: str, ranks: Ranks = Ranks(), minutes: float | None = None,  # noqa: B008
+        held_out: HeldOut, *, device: str, start: Path | None = None, ranks: Ranks = Ranks(),  # noqa: B008
+        minutes: float | None = None,
         shipped: Callable[[torch.nn.Module], dict[str, Tensor]] = torch.nn.Module.state_dict,
         say: Callable[[str], None] = lambda line: None,
     ) -> None:  # fmt: skip
@@ -67,6 +69,8 @@ class Run:
             parameters=sum(p.numel() for name, p in model.named_parameters() if ".lora_" not in name),
             tokens_per_iteration=size * self._early,
         )
+        if start is not None and not checkpoint.exists(folder / LAST):
+            self.state.tokens_before, self.state.samples_before = childhood.before(start)
         self.stop = False
         self._forward = torch.compile(self.model) if settings.compile else self.model
         self._budget = Budget(minutes, settings.eval_interval)

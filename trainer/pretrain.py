@@ -47,7 +47,7 @@ def prepare(
         HeldOutText(
             tokens.load(folder, "val"), settings.early_block_size or config.block_size, settings.eval_sequences
         ),
-        device=device, ranks=ranks, minutes=minutes, say=say,
+        device=device, start=start, ranks=ranks, minutes=minutes, say=say,
     )  # fmt: skip
     run.resume()
     return run
@@ -65,7 +65,7 @@ def begin(model: Transformer, start: Path | None, stage: Path, pieces: Pieces, s
 
 def weights_of(start: Path, config: Config, pieces: Pieces) -> dict[str, torch.Tensor]:
     """The weights of a checkpoint's folder or a `.mind`, in fp32."""
-    if start.name == checkpoint.BEST or start.is_dir():
+    if checkpoint.is_one(start):
         found = checkpoint.load(start)
         their_config, their_pieces, weights = Config.from_dict(found.config), found.pieces, found.model
     else:

@@ -77,7 +77,7 @@ def prepare(
             settings.batch_size * settings.gradient_accumulation, settings.seed, text, settings.text_weight,
         ),
         HeldOutAnswers(*gather.load(folder, "val"), config.block_size, settings.eval_sequences),
-        device=device, ranks=ranks, minutes=minutes, say=say,
+        device=device, start=start, ranks=ranks, minutes=minutes, say=say,
         shipped=lora.merged if settings.lora_rank else Transformer.state_dict,
     )  # fmt: skip
     run.resume()

@@ -119,16 +119,37 @@ def test_every_evaluation_measures_and_writes(folder, small) -> None:
 
 def test_the_card_takes_samples_at_five_moments() -> None:
     samples = [{"iteration": i, "prompt": p, "text": f"{p}{i}"} for i in range(20, 2020, 20) for p in ("Кот", "Там")]
-    found = childhood.of([State(samples=samples, tokens_per_iteration=7), State(), State(samples=samples[:4])])
-    assert [s["iteration"] for s in found] == 2 * [20, 60, 200, 600, 2000] + 2 * [20, 40]
+    found = childhood.of(State(samples=samples, tokens_per_iteration=7))
+    assert [s["iteration"] for s in found] == 2 * [20, 80, 220, 620, 2000]
     assert [(s["text"], s["tokens_seen"]) for s in found[4:6]] == [("Кот2000", 14000), ("Там20", 140)]
-    assert [s["text"] for s in found[10:]] == ["Кот20", "Кот40", "Там20", "Там40"]
+
+
+def test_a_childhood_goes_on_where_the_mind_that_a_run_began_as_had_come() -> None:
+    samples = [{"iteration": i, "prompt": "Кот", "text": f"Кот{i}"} for i in range(10, 110, 10)]
+    young = State(iteration=100, samples=samples, tokens_per_iteration=7)
+    later = [{"iteration": 50, "prompt": p, "text": p} for p in ("Кот", "привет")]
+    state = State(samples=later, tokens_per_iteration=100, tokens_before=700, samples_before=childhood.of(young))
+    found = childhood.of(state)
+    assert [(s["prompt"], s["tokens_seen"]) for s in found] == [
+        ("Кот", 70), ("Кот", 280), ("Кот", 700), ("Кот", 5700), ("привет", 5700),
+    ]  # fmt: skip
+
+
+def test_a_run_inherits_the_childhood_of_the_mind_or_the_checkpoint_that_it_begins_as(folder, small, tmp_path) -> None:
+    run = run_in(folder, small)
+    grow(run)
+    export.export(small, folder, vocabulary.load(folder), tmp_path / "young.mind")
+    began = checkpoint.load(folder / "pretrain" / "best").state
+    for start in (tmp_path / "young.mind", folder / "pretrain" / "best"):
+        tokens, samples = childhood.before(start)
+        assert tokens == began.iteration * began.tokens_per_iteration
+        assert samples == childhood.of(began) != []
 
 
 def test_a_childhood_is_small_enough_to_travel_in_the_card() -> None:
     text = "слово " * 500
     samples = [{"iteration": i, "prompt": str(p), "text": text} for i in range(20, 2020, 20) for p in range(9)]
-    found = childhood.of([State(samples=samples)])
+    found = childhood.of(State(samples=samples, tokens_per_iteration=1))
     assert [s["prompt"] for s in found] == 5 * ["0"] + 5 * ["1"] + 5 * ["2"]
     assert all(len(s["text"]) <= 240 and s["text"].endswith("слово…") for s in found)
     assert len(orjson.dumps(found)) <= 8000
