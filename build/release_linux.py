@@ -1,7 +1,7 @@
 """Makes a release in an old Debian, so that its boxes start on old Linuxes, too: `nox -s release_linux`.
 
 `python build/release_linux.py [--debian 11] [WORDS of build/release.py, such as nuitka or --mind PATH]`. The first run
-makes a chroot and compiles its Python, a quarter of an hour or so; later ones take what `nox -s release` takes.
+makes a chroot and, except in Debian 12, compiles its Python: minutes; later ones take what `nox -s release` takes.
 Needs nothing installed; knows chroots, nothing of boxes.
 """
 

@@ -22,7 +22,7 @@ from trainer import vocabulary as vocabulary_stage
 from trainer.corpora import gather
 from trainer.corpora import report as corpus_report
 from trainer.corpora.gather import with_texts
-from trainer.errors import GrowError, first_line
+from trainer.errors import GrowError, StageError, first_line
 from trainer.options import Name, Out, Set, opened
 from trainer.recipe import Recipe
 
@@ -34,7 +34,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 app.add_typer(looking.app)
 app.add_typer(importing.app, name="import")
 
-Text = Annotated[list[str], typer.Option("--text", help="A file or folder of text; may be given again.")]
+Text = Annotated[list[str], typer.Option("--text", metavar="[NAME=]PATH", help="Text, for the first source or NAME.")]
 To = Annotated[Path | None, typer.Option("--to", help="Where the mind goes; OUT/RECIPE.mind by default.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, or auto.")]
 Minutes = Annotated[float | None, typer.Option(help="End within so many minutes, with a checkpoint.", min=0)]
@@ -211,11 +211,16 @@ def grow(
     name: Name, text: Text = [], change: Set = [], out: Out = None, device: Device = "auto",  # noqa: B006
     minutes: Minutes = None, start: Start = None, to: To = None,
 ) -> None:  # fmt: skip
-    """All stages in order, from text to mind; of the minutes fine-tuning gets a third."""
+    """From text to mind, by all stages but pairs and kto; of the minutes fine-tuning gets a third."""
+    recipe, _ = opened(name, change, out)
+    if recipe.kto:
+        raise StageError(
+            f"{recipe.name} goes on from a mind that answers: grow {recipe.extends or 'that'} first, then run pairs, "
+            "kto and export of this one."
+        )
     corpus(name, text, change, out)
     vocabulary(name, change, out, start)
     tokens(name, change, out)
-    recipe, _ = opened(name, change, out)
     if recipe.pretrain:
         pretrain(name, change, out, device, minutes and minutes * (2 / 3 if recipe.sft else 1), start)
     if recipe.sft:

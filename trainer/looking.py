@@ -18,6 +18,7 @@ app = typer.Typer()
 
 Folder = Annotated[Path | None, typer.Option("--to", help="The folder to write into; OUT by default.")]
 MindFile = Annotated[Path, typer.Argument(metavar="MIND", help="A .mind file or a box that answers.")]
+Sheets = Annotated[Path | None, typer.Option("--to", help="The folder for compare.md and its key; here by default.")]
 Mode = Annotated[str, typer.Option("--mode", help="The voice to judge, if not the mind's own.")]
 Other = Annotated[Path, typer.Argument(metavar="OTHER", help="Another .mind file or box, to compare with.")]
 Json = Annotated[Path | None, typer.Option("--out", help="Write the figures and the talk into this .json file.")]
@@ -80,7 +81,7 @@ def evaluate(
 
 
 @app.command()
-def compare(mind: MindFile, other: Other, to: Folder = None, seed: Seed = 0) -> None:
+def compare(mind: MindFile, other: Other, to: Sheets = None, seed: Seed = 0) -> None:
     """Two minds answer the same 100 questions, side by side and shuffled, for a person to judge blindly."""
     from trainer.evaluate import blind
 

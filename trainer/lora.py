@@ -23,7 +23,7 @@ def adapt(model: Transformer, rank: int, targets: Sequence[str] = TARGETS, *, ta
     try:
         import peft
     except ImportError as error:
-        raise StageError("lora_rank wants peft: pip install 'mind-in-a-box[lora]'.") from error
+        raise StageError("lora_rank wants peft: pip install peft.") from error
 
     peft.inject_adapter_in_model(peft.LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=list(targets)), model)
     if tables:

@@ -381,3 +381,13 @@ def test_two_voices_go_into_one_mind(grown, healing) -> None:
     small = both.export.model_copy(update={"variants_at_most": 0.01})
     with pytest.raises(ExportError, match=r"larger by \d+%, above export.variants_at_most \(1%\)"):
         export.export(both.model_copy(update={"export": small}), grown, vocabulary.load(grown), grown / "three.mind")
+
+
+def test_growing_a_recipe_of_kto_is_refused_with_what_to_run_instead(tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.setattr("sys.argv", ["trainer", "grow", "homunculus-small-kto", "--out", str(tmp_path)])
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == 2
+    told = " ".join(capsys.readouterr().out.split())
+    assert "grow homunculus-small first, then run pairs, kto and export of this one." in told
+    assert list(tmp_path.iterdir()) == []
