@@ -53,7 +53,7 @@ def _nearest(name: str, names: Sequence[str]) -> str:
 
 
 def _help(chat: Chat, rest: str, lang: str) -> Outcome:
-    return Outcome("\n".join(f"/{name:<9} {phrase(lang)}" for name, phrase in HELP.items()))
+    return Outcome("\n".join(f"/{name:<9}  {phrase(lang)}" for name, phrase in HELP.items()))
 
 
 def _retry(chat: Chat, rest: str, lang: str) -> Outcome:

@@ -70,6 +70,15 @@ def test_the_indent_of_a_line_stays_and_a_broken_line_has_none() -> None:
     )
 
 
+def test_a_line_of_two_columns_goes_on_under_its_second() -> None:
+    wrap = Wrap(30)
+    said = "/help      этот список\n/save      сохранить весь разговор\nи сказать об этом, когда готово"
+    assert (wrap.feed(said) + wrap.finish()).split("\n") == [
+        "/help      этот список", "/save      сохранить весь ", "           разговор", "и сказать об этом, когда ",
+        "готово",
+    ]  # fmt: skip
+
+
 def test_no_line_break_gets_into_an_address() -> None:
     wrap, address = Wrap(60), "/home/" + "папка/" * 12 + "разговор.jsonl"
     shown = wrap.feed(f"Сохранено: {address} и всё") + wrap.finish()
