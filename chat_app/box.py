@@ -50,7 +50,7 @@ def locate(path: Path) -> tuple[int, int]:
     except FileNotFoundError:
         raise MindMissing(path=path) from None
     except OSError as error:
-        raise MindUnreadable(path=path, reason=error.strerror or error) from error
+        raise MindUnreadable(path=path, reason=error) from error
     if head[SIZE_DIGITS:].startswith(b"{") and int.from_bytes(head[:SIZE_DIGITS], "little") <= LARGEST:
         return 0, size
     if found := _find_trailer(path):

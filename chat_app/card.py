@@ -17,5 +17,5 @@ def told(mind: Mind, lang: str) -> str:
 
 def _value(value: object, lang: str) -> str:
     if isinstance(value, float):
-        return language.number(value, lang, 3)
+        return language.number(value, lang, 3).rstrip("0").rstrip(",.")
     return language.number(value, lang) if isinstance(value, int) else str(value)

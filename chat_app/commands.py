@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
@@ -11,7 +12,7 @@ from typing import Final
 from chat_app import box, card, conversation, language, terms
 from chat_app import mind as minds
 from chat_app.chat import Chat
-from chat_app.errors import BoxError, MindError, UnknownSetting
+from chat_app.errors import BoxError, FileExists, MindError, UnknownSetting
 from chat_app.insight import INSIGHTS
 from chat_app.language import HELP
 from chat_app.mind import Mind
@@ -23,8 +24,12 @@ from chat_app.voices import VOICES
 
 
 def is_command(line: str) -> bool:
-    """A slash and a letter; anything else is said to the mind, `/` and `//` too."""
-    return len(line) > 1 and line[0] == "/" and line[1].isalpha()
+    """A slash and a word; anything else is said to the mind: `/`, `//`, a path, and several lines unless they are text
+    that the command takes.
+    """
+    if not (named := re.match(r"/([^\W\d][\w-]*)(?!\S)", line)):
+        return False
+    return "\n" not in line or named[1].lower() in _OF_TEXT
 
 
 def run(chat: Chat, line: str, lang: str, canvas: Canvas = ALOUD) -> Outcome:
@@ -39,7 +44,9 @@ def run(chat: Chat, line: str, lang: str, canvas: Canvas = ALOUD) -> Outcome:
         return voices(chat, rest, lang)
     if insight := INSIGHTS.get(name):
         return insight(chat, rest, lang, canvas)
-    return Outcome(language.UNKNOWN_COMMAND(lang, name=name, nearest=_nearest(name, [*HELP, *SETTINGS])))
+    nearest = _nearest(name, [*HELP, *SETTINGS], _LIKE)
+    hint = language.PERHAPS(lang, nearest=nearest) if nearest else ""
+    return Outcome(language.UNKNOWN_COMMAND(lang, name=name, hint=hint))
 
 
 def _name_and_rest(text: str) -> tuple[str, str]:
@@ -47,9 +54,9 @@ def _name_and_rest(text: str) -> tuple[str, str]:
     return name.lower().replace("-", "_"), rest.strip()
 
 
-def _nearest(name: str, names: Sequence[str]) -> str:
+def _nearest(name: str, names: Sequence[str], cutoff: float = 0) -> str:
     begun = [known for known in names if known.startswith(name)]
-    return (begun or difflib.get_close_matches(name, names, n=1, cutoff=0))[0]
+    return next(iter(begun or difflib.get_close_matches(name, names, n=1, cutoff=cutoff)), "")
 
 
 def _help(chat: Chat, rest: str, lang: str) -> Outcome:
@@ -107,14 +114,25 @@ def _system(chat: Chat, rest: str, lang: str) -> Outcome:
 
 
 def _save(chat: Chat, rest: str, lang: str) -> Outcome:
+    if not chat.conversation.messages:
+        return Outcome(language.NOTHING_TO_SAVE(lang))
     if not rest:
         chat.conversation.flush()
         if chat.conversation.problem and not chat.conversation.saved:
             raise chat.conversation.problem
         return Outcome(language.SAVED(lang, path=chat.conversation.path))
     path = _path(rest)
+    if path not in chat.conversation.copies and _stands(path):
+        raise FileExists(path=path)
     chat.conversation.save_as(path)
     return Outcome(language.SAVED(lang, path=path.absolute()))
+
+
+def _stands(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # no file can have this name, and saving will say so
+        return False
 
 
 def _load(chat: Chat, rest: str, lang: str) -> Outcome:
@@ -123,7 +141,8 @@ def _load(chat: Chat, rest: str, lang: str) -> Outcome:
         return Outcome("\n".join([language.RECENT(lang), *lines]) if lines else language.NO_RECENT(lang))
     path = conversation.named(chat.folder, rest) or _path(rest)
     chat.load(path)
-    return Outcome(language.LOADED(lang, path=path, count=len(chat.conversation.turns)))
+    lines = [language.LOADED(lang, path=path, count=len(chat.conversation.turns))]
+    return Outcome("\n".join(lines + [language.OF_ANOTHER_MIND(lang)] * chat.conversation.foreign))
 
 
 def _beginning(path: Path) -> str:
@@ -202,3 +221,5 @@ COMMANDS: Final[dict[str, Callable[[Chat, str, str], Outcome]]] = {
 
 
 _ALSO: Final = {"exit": "quit", "licence": "license"}
+_OF_TEXT: Final = ("system", "both", "attract")
+_LIKE: Final = 0.5  # so much alike are a name and what it may have been meant for

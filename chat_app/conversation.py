@@ -37,6 +37,10 @@ class Conversation:
         self.messages: list[Message] = []
         self.rated: list[tuple[list[Message], bool]] = []
         """Answers that the person called good or bad, with all that stood before each, whatever was undone since."""
+        self.foreign = False
+        """Whether another mind began it."""
+        self.copies: set[Path] = set()
+        """Files that `save_as` wrote."""
         self.problem: ConversationUnwritable | None = None
         self._waiting: list[bytes] = []  # lines that the disk has not taken yet
         self._begun = False  # the first line of the file is written, or waits
@@ -120,7 +124,7 @@ class Conversation:
             if not self._moved:
                 self.problem = None
         except OSError as error:
-            self.problem = ConversationUnwritable(path=self.path.parent, reason=error.strerror or error)
+            self.problem = ConversationUnwritable(path=self.path.parent, reason=error)
             if not self._moved and not self._on_disk:
                 with suppress(OSError):
                     self.path = self._shelter()
@@ -139,7 +143,7 @@ class Conversation:
             path = self._shelter()
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
-            raise ConversationUnwritable(path=self.path.parent, reason=error.strerror or error) from error
+            raise ConversationUnwritable(path=self.path.parent, reason=error) from error
         self.save_as(path)
         return path
 
@@ -176,10 +180,11 @@ class Conversation:
             try:
                 partial.write_bytes(data)
                 partial.replace(path)
+                self.copies.add(path)
             finally:
                 partial.unlink(missing_ok=True)
         except (OSError, ValueError) as error:  # ValueError: no file can have this name
-            raise ConversationUnwritable(path=path, reason=getattr(error, "strerror", None) or error) from error
+            raise ConversationUnwritable(path=path, reason=error) from error
 
 
 def load(path: Path, mind: str) -> Conversation:
@@ -192,7 +197,7 @@ def load(path: Path, mind: str) -> Conversation:
     try:
         data = path.read_bytes()
     except (OSError, ValueError) as error:  # ValueError: no file can have this name
-        raise ConversationUnreadable(path=path, reason=getattr(error, "strerror", None) or error) from error
+        raise ConversationUnreadable(path=path, reason=error) from error
     for line in data.splitlines():
         try:
             row = orjson.loads(line)
@@ -202,6 +207,7 @@ def load(path: Path, mind: str) -> Conversation:
             raise NotAConversation(path=path)
         if "start" in row:
             same_mind = row.get("mind") == mind
+            conversation.foreign = not same_mind
         elif row.get("role") in _ROLES and isinstance(row.get("content"), str):
             conversation._apply(Message(row["role"], row["content"], _ids(row) if same_mind else []))
         elif row.get("rating") in _RATINGS:

@@ -5,11 +5,23 @@ Knows wording and exit codes; knows nothing of where the sentence will be shown.
 
 from __future__ import annotations
 
-from typing import ClassVar
+import errno
+from typing import ClassVar, Final
+
+# What systems say in English only.
+_REASONS: Final = {
+    errno.ENOENT: "такого файла или такой папки нет", errno.EACCES: "нет прав", errno.EPERM: "нет прав",
+    errno.EISDIR: "это папка", errno.ENOTDIR: "на пути к нему файл, а не папка", errno.ENOSPC: "нет места",
+    errno.EROFS: "туда нельзя писать", errno.ENAMETOOLONG: "слишком длинное имя", errno.EADDRINUSE: "он занят",
+    errno.EADDRNOTAVAIL: "такого адреса у этой машины нет", errno.ENETUNREACH: "сети нет",
+}  # fmt: skip
 
 
 class BoxError(Exception):
-    """Base of the tree. `details` fill the sentence; `exit_code` is what the process returns."""
+    """Base of the tree. `details` fill the sentence; `exit_code` is what the process returns.
+
+    A detail may be an OSError, which is told in the language of the sentence.
+    """
 
     en: ClassVar[str] = "Something went wrong: {reason}"
     ru: ClassVar[str] = "Что-то пошло не так: {reason}"
@@ -17,11 +29,20 @@ class BoxError(Exception):
 
     def __init__(self, **details: object) -> None:
         self.details = details
-        super().__init__(self.en.format(**details))
+        super().__init__(self.sentence("en"))
 
     def sentence(self, language: str) -> str:
         """The sentence in `language` ("ru" or "en")."""
-        return (self.ru if language == "ru" else self.en).format(**self.details)
+        details = {
+            name: _reason(value, language) if isinstance(value, OSError) else value
+            for name, value in self.details.items()
+        }
+        return (self.ru if language == "ru" else self.en).format(**details)
+
+
+def _reason(error: OSError, language: str) -> object:
+    told = error.strerror or error
+    return _REASONS.get(error.errno or 0, told) if language == "ru" else told
 
 
 class UsageError(BoxError):
@@ -53,8 +74,8 @@ class NoMind(MindError):
 
 
 class MindMissing(MindError):
-    en = "There is no mind at {path}. Give the path of a .mind file or of another box after --mind."
-    ru = "По пути {path} разума нет. Укажи после --mind файл .mind или другую коробку."
+    en = "There is no mind at {path}. Give the path of a .mind file or of another box."
+    ru = "По пути {path} разума нет. Укажи файл .mind или другую коробку."
 
 
 class MindUnreadable(MindError):
@@ -63,8 +84,8 @@ class MindUnreadable(MindError):
 
 
 class NoMindInside(MindError):
-    en = "{path} carries no mind: it is neither a .mind file nor a box. Give another file after --mind."
-    ru = "В {path} нет разума: это не файл .mind и не коробка. Укажи после --mind другой файл."
+    en = "{path} carries no mind: it is neither a .mind file nor a box. Give another file."
+    ru = "В {path} нет разума: это не файл .mind и не коробка. Укажи другой файл."
 
 
 class MindTruncated(MindError):
@@ -99,13 +120,20 @@ class SelftestFailed(MindError):
 
 
 class MessageTooLong(BoxError):
-    en = "With the system text this takes {tokens} tokens, and the mind holds {limit} beside its answer. Shorten it."
-    ru = "Вместе с наставлением это {tokens} токенов, а разум держит в голове {limit}, не считая ответа. Сократи."
+    en = (
+        "This takes {tokens} tokens, and the mind holds {limit} beside its answer. Shorten the line or the system text."
+    )
+    ru = "Это слишком длинно: токенов {tokens}, а у разума места на {limit} и ответ. Сократи реплику или наставление."
 
 
 class NothingToRetry(BoxError):
     en = "There is no answer to go back to yet."
     ru = "Пока нет ответа, к которому можно вернуться."
+
+
+class NothingSaid(BoxError):
+    en = "Nothing has been said yet. Give a line: {command} LINE"
+    ru = "Пока ничего не сказано. Дай реплику: {command} РЕПЛИКА"
 
 
 class NoSuchVoice(BoxError):
@@ -135,8 +163,8 @@ class NoSuchAlternative(BoxError):
 
 
 class ConversationUnreadable(BoxError):
-    en = "The conversation {path} cannot be opened: {reason}."
-    ru = "Не получается открыть разговор {path}: {reason}."
+    en = "The conversation “{path}” cannot be opened: {reason}."
+    ru = "Не получается открыть разговор «{path}»: {reason}."
 
 
 class NotAConversation(BoxError):
@@ -147,6 +175,11 @@ class NotAConversation(BoxError):
 class ConversationUnwritable(BoxError):
     en = "The conversation cannot be saved in {path}: {reason}."
     ru = "Не получается сохранить разговор в {path}: {reason}."
+
+
+class FileExists(BoxError):
+    en = "{path} is there already, and this conversation did not write it. Give another name."
+    ru = "Файл {path} уже есть, и записал его не этот разговор. Дай другое имя."
 
 
 class RequestRefused(BoxError):

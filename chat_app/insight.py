@@ -8,7 +8,7 @@ from typing import Final
 from chat_app import attraction, childhood, language, shades
 from chat_app.chat import Chat
 from chat_app.engine import Cancel
-from chat_app.errors import BadSetting, NoSuchAlternative, NoSuchToken, NothingToRetry
+from chat_app.errors import BadSetting, NoSuchAlternative, NoSuchToken, NothingSaid
 from chat_app.look import Alternative, Token
 from chat_app.outcome import Outcome
 from chat_app.shades import Canvas, Line
@@ -61,10 +61,10 @@ def _attract(chat: Chat, rest: str, lang: str, canvas: Canvas) -> Outcome:
 
 
 def _last_line(chat: Chat) -> str:
-    """What the person said last. NothingToRetry where nothing was said."""
+    """What the person said last. NothingSaid where nothing was."""
     said = [message.content for message in chat.conversation.turns if message.role == "user"]
     if not said:
-        raise NothingToRetry
+        raise NothingSaid(command="/attract")
     return said[-1]
 
 
@@ -86,7 +86,8 @@ class Survey:
         for way in self._ways:
             texts.append(way.text)
             before = f"{len(texts):>{len(str(self._count))}}/{self._count}  "
-            yield [("remark", before), ("", shades.one_line(way.text, self._canvas.width - len(before) - 1))]
+            room = None if self._canvas.aloud else self._canvas.width - len(before) - 1
+            yield [("remark", before), ("", shades.one_line(way.text, room))]
         if texts:
             yield from shades.groups(attraction.groups(texts), len(texts), self._canvas, self._lang)
 

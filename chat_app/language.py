@@ -75,9 +75,9 @@ IN_MEMORY: Final = Phrase(
     "It is kept in the program's memory; before you leave, save it: /save PATH",
 )
 UNKNOWN_COMMAND: Final = Phrase(
-    "Команды /{name} нет. Может быть, /{nearest}? Все команды: /help",
-    "There is no command /{name}. Did you mean /{nearest}? All commands: /help",
+    "Команды /{name} нет.{hint} Все команды: /help", "There is no command /{name}.{hint} All commands: /help"
 )
+PERHAPS: Final = Phrase(" Может быть, /{nearest}?", " Did you mean /{nearest}?")
 ODD_BYTES: Final = Phrase(
     "Строка {number} не в UTF-8: нечитаемые байты заменены на «\ufffd».",
     "Line {number} is not UTF-8: the unreadable bytes became “\ufffd”.",
@@ -106,6 +106,10 @@ FRESH: Final = Phrase("Начинаем заново.", "A fresh start.")
 RESET: Final = Phrase(
     "Начинаем заново. Прежний разговор остался в {path}", "A fresh start. The old conversation is kept in {path}"
 )
+NOTHING_TO_SAVE: Final = Phrase("Сохранять пока нечего.", "There is nothing to save yet.")
+OF_ANOTHER_MIND: Final = Phrase(
+    "Начинал его другой разум; дальше говорит нынешний.", "Another mind began it; from here the present one speaks."
+)
 SAVED: Final = Phrase("Сохранено: {path}", "Saved: {path}")
 LOADED: Final = Phrase(
     "Продолжаем разговор {path}: реплик в нём {count}.", "Going on with {path}: it has {count} lines."
@@ -122,13 +126,13 @@ LOOK_HINT: Final = Phrase(
     "Probabilities are the mind's own, before temperature and other settings. Of one token: /look NUMBER",
 )
 HEIGHTS: Final = Phrase(
-    "Высота — энтропия: как разум колебался, █ = {most} бит.",
+    "Высота — энтропия: как разум колебался, █ = {most} бита.",
     "The height is entropy: how torn the mind was, █ = {most} bits.",
 )
 TOKEN_IS: Final = Phrase(
-    "Токен {number} «{name}»: {share}, энтропия {bits} бит", "Token {number} “{name}”: {share}, entropy {bits} bits"
+    "Токен {number} «{name}»: {share}, энтропия {bits} бита", "Token {number} “{name}”: {share}, entropy {bits} bits"
 )
-TOKEN_ALOUD: Final = Phrase("{number}. {name}: {share}, {bits} бит", "{number}. {name}: {share}, {bits} bits")
+TOKEN_ALOUD: Final = Phrase("{number}. {name}: {share}, {bits} бита", "{number}. {name}: {share}, {bits} bits")
 STANDS_HERE: Final = Phrase(", стоит здесь", ", stands here")
 FORK_HINT: Final = Phrase("Пойти отсюда иначе: /fork {number} ВАРИАНТ", "To go another way: /fork {number} ALTERNATIVE")
 FORK_HOW: Final = Phrase(
@@ -137,7 +141,7 @@ FORK_HOW: Final = Phrase(
 )
 BEGINNINGS: Final = Phrase("С чего начинает:", "How it sets out:")
 ENDINGS: Final = Phrase("Куда приходит:", "Where it comes to:")
-SCATTERED: Final = Phrase("Врозь, каждое по-своему: {count} ({share})", "Each its own way: {count} ({share})")
+SCATTERED: Final = Phrase("Врозь, каждый по-своему: {count} ({share})", "Each its own way: {count} ({share})")
 AFTER: Final = Phrase("После слов «{prompt}»:", "After the words “{prompt}”:")
 STAGE: Final = Phrase("— шаг {iteration}, прочитано токенов: {tokens}", "— step {iteration}, tokens read: {tokens}")
 MINDS: Final = Phrase("Разумы в этой папке (сменить: /mind ИМЯ):", "Minds in this folder (to change: /mind NAME):")

@@ -25,12 +25,22 @@ _MARK: Final = "› "
 def asker(screen: Screen, lang: str) -> Callable[[], str]:
     """What asks for a line. It raises KeyboardInterrupt on Ctrl-C, EOFError where no line will come."""
     if screen.bare:  # prompt_toolkit's codes would show as letters, or be read aloud
-        return lambda: input(language.YOU(lang) if screen.plain else _MARK)
+        return lambda: _typed(language.YOU(lang) if screen.plain else _MARK)
     session: PromptSession[str] = PromptSession(
         history=history(), completer=LineCompleter(), complete_while_typing=True,
         key_bindings=_keys(), style=STYLE, enable_open_in_editor=False,
+        prompt_continuation=" " * len(_MARK),
     )  # fmt: skip
     return lambda: session.prompt(FormattedText([("class:you", _MARK)]))
+
+
+def _typed(mark: str) -> str:
+    """A bare line. What ends the asking leaves the cursor behind the mark, where nothing else may be written."""
+    try:
+        return input(mark)
+    except (EOFError, KeyboardInterrupt):
+        print(flush=True)
+        raise
 
 
 class LineCompleter(Completer):

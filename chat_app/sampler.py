@@ -100,14 +100,14 @@ RANGES: Final[dict[str, tuple[float, float]]] = {
 """The least and the most that each setting takes; a top_p of 0 is just out of its range."""
 _LIMITS: Final[dict[str, tuple[Callable[[object], bool], str]]] = {
     "temperature": (_between(*RANGES["temperature"]), "0…100"),
-    "top_k": (_whole(0), "0, 1, 2…"),
+    "top_k": (_whole(0), "≥ 0"),
     "top_p": (_between(*RANGES["top_p"], above=True), "0.01…1"),
     "min_p": (_between(*RANGES["min_p"]), "0…1"),
     "repetition_penalty": (_between(*RANGES["repetition_penalty"]), "0.01…100"),
-    "repetition_window": (_whole(0), "0, 1, 2…"),
-    "no_repeat_ngram": (_whole(0), "0, 1, 2…"),
-    "max_tokens": (_whole(1), "1, 2, 3…"),
-    "seed": (lambda value: value is None or _whole(0)(value), "0, 1, 2…, off"),
+    "repetition_window": (_whole(0), "≥ 0"),
+    "no_repeat_ngram": (_whole(0), "≥ 0"),
+    "max_tokens": (_whole(1), "≥ 1"),
+    "seed": (lambda value: value is None or _whole(0)(value), "≥ 0, random"),
 }
 # A mind that chats is held back from loops unless its own defaults say otherwise.
 CHATTING: Final = Sampling(temperature=0.7, top_p=0.95, repetition_penalty=1.1, no_repeat_ngram=6)

@@ -66,10 +66,12 @@ class Screen:
 
     def _wrapped(self, pieces: Iterable[str]) -> Iterator[str]:
         """A word is held back until it is whole."""
-        wrap = Wrap(shutil.get_terminal_size().columns)
+        wrap, begun = Wrap(shutil.get_terminal_size().columns), False
         for piece in pieces:
+            begun = True
             yield wrap.feed(piece)
-        yield wrap.finish() + "\n"
+        if begun:
+            yield wrap.finish() + "\n"
 
     def _lines(self, pieces: Iterable[str]) -> Iterator[str]:
         line = ""

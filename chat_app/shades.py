@@ -20,6 +20,7 @@ _BOUNDS: Final = (0.5, 0.2, 0.05, 0.01, 0.0)  # each shade begins at its probabi
 SHADES: Final = ("sure", "likely", "possible", "unlikely", "surprising")
 _HEIGHTS: Final = "▁▂▃▄▅▆▇█"
 _BAR: Final = 20  # columns
+_GAP: Final = "   "  # between the parts of a legend
 _NUMBERED: Final = 10  # every tenth token has its number above
 
 
@@ -151,10 +152,10 @@ def _legend(width: int, lang: str) -> Iterator[Line]:
     named = [f"■ ≥ {edge}" for edge in edges] + [f"■ < {edges[-1]}"]
     line: Line = []
     for shade, words in zip(SHADES, named, strict=True):
-        if line and columns(text_of(line)) + columns(words) >= width:
+        if line and columns(text_of(line)) + len(_GAP) + columns(words) >= width:
             yield line
             line = []
-        line += [(shade, words), ("", "   ")]
+        line += [("", _GAP)] * bool(line) + [(shade, words)]
     yield line
 
 
@@ -175,26 +176,28 @@ def alternatives(number: int, token: Token, canvas: Canvas, lang: str) -> list[L
             lines.append([("", f"{place}. {name(other)}: {share(other.probability, lang)}{mark}")])
             continue
         padded = name(other) + " " * (wide - columns(name(other)))
+        room = canvas.width - wide - len(f" {place}  ") - 14  # beside the share, the mark, and gaps
         lines.append([
             ("", f" {place}  "), (_shade(other.probability), padded), ("", f"  {share(other.probability, lang):>7}  "),
-            ("remark", _bar(other.probability)), ("", "←" if here else ""),
+            ("remark", _bar(other.probability, room)), ("", "←" if here else ""),
         ])  # fmt: skip
     lines.append([("remark", language.FORK_HINT(lang, number=number))])
     return lines
 
 
-def _bar(probability: float) -> str:
-    size = round(probability * _BAR)
+def _bar(probability: float, room: int) -> str:
+    """At most `_BAR` columns for a probability of 1, or as many as there is room for."""
+    size = round(probability * max(0, min(_BAR, room)))
     return "█" * size + " " * bool(size)
 
 
 # --- many answers ---------------------------------------------------------------------------------------------------
 
 
-def one_line(text: str, width: int) -> str:
-    """The beginning of a text, in one line of at most so many columns."""
+def one_line(text: str, width: int | None) -> str:
+    """The beginning of a text, in one line of at most so many columns; all of it where no width is given."""
     text = " ".join(printable(text).split())
-    if columns(text) <= width:
+    if width is None or columns(text) <= width:
         return text
     while columns(text) >= width:
         text = text[:-1]
@@ -217,8 +220,8 @@ def groups(found: Sequence[Group], total: int, canvas: Canvas, lang: str) -> lis
 def _group(group: Group, canvas: Canvas, lang: str) -> Line:
     size = share(group.share, lang)
     if canvas.aloud:
-        return [("", f"{size}: {one_line(group.label, 200)}")]
+        return [("", f"{size}: {one_line(group.label, None)}")]
     before = f"{size:>6}  "
-    bar = _bar(group.share)
-    room = max(20, canvas.width - len(before) - len(bar) - 2)
+    bar = _bar(group.share, canvas.width // 4)
+    room = max(10, canvas.width - len(before) - len(bar) - 1)
     return [("", before), ("remark", bar), ("", one_line(group.label, room))]

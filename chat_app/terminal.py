@@ -94,19 +94,25 @@ class Terminal:
     def _take(self, chat: Chat, line: str) -> bool:
         """Do what one line asks; False when it asks to leave."""
         if commands.is_command(line.strip()):
-            outcome = commands.run(chat, line.strip(), self._lang, self._screen.canvas)
-            if outcome.text:
-                self._screen.write([outcome.text])
-            self._draw(outcome)
-            if outcome.answer:
-                self._stream(chat, outcome.answer)
-            for name, answer in outcome.voices:
-                self._screen.show("name", name)
-                self._stream(chat, answer)
-            return not outcome.leave
+            with _keys_unseen():
+                return self._obey(chat, line.strip())
         if line.strip() or not chat.mind.can_chat:
             self._stream(chat, chat.say(line))
         return True
+
+    def _obey(self, chat: Chat, line: str) -> bool:
+        outcome = commands.run(chat, line, self._lang, self._screen.canvas)
+        if outcome.text:
+            self._screen.write([outcome.text])
+        self._draw(outcome)
+        if outcome.answer:
+            self._stream(chat, outcome.answer)
+        for name, answer in outcome.voices:
+            self._screen.show("name", name)
+            self._stream(chat, answer)
+            if answer.stats.finish == "cancelled":  # whoever wants silence does not want the next voice
+                break
+        return not outcome.leave
 
     def _draw(self, outcome: Outcome) -> None:
         with _interrupt_cancels(outcome.cancel) if outcome.cancel else nullcontext():

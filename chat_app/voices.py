@@ -8,6 +8,7 @@ from typing import Final
 from chat_app import language
 from chat_app.answer import Answer
 from chat_app.chat import Chat
+from chat_app.errors import NothingSaid
 from chat_app.outcome import Outcome
 from chat_app.voice import OWN
 
@@ -15,7 +16,7 @@ from chat_app.voice import OWN
 def mode(chat: Chat, rest: str, lang: str) -> Outcome:
     """The voices, or another one from now on."""
     if rest:
-        chat.set_mode(_called(rest))
+        chat.set_mode(_called(chat, rest))
         return Outcome(language.VOICE_IS(lang, title=title(chat, chat.mode)))
     if not chat.mind.variants:
         return Outcome(language.ONE_VOICE(lang))
@@ -32,6 +33,8 @@ def both(chat: Chat, rest: str, lang: str) -> Outcome:
     """
     if not chat.mind.variants:
         return Outcome(language.ONE_VOICE(lang))
+    if not rest and not chat.conversation.turns:
+        raise NothingSaid(command="/both")
     return Outcome(voices=_answers(chat, rest))
 
 
@@ -54,8 +57,10 @@ def _described(chat: Chat, name: str) -> str:
     return f"{title(chat, name)}, {about}" if about else title(chat, name)
 
 
-def _called(text: str) -> str:
-    return "" if text.lower() == OWN else text
+def _called(chat: Chat, text: str) -> str:
+    """The voice meant, whatever its capitals."""
+    known = {name.lower(): name for name in chat.mind.variants}
+    return "" if text.lower() == OWN else known.get(text.lower(), text)
 
 
 VOICES: Final = {"mode": mode, "both": both}

@@ -98,7 +98,7 @@ def _listener(host: str, port: int) -> socket.socket:
         listener.bind((host, port))
     except OSError as error:
         listener.close()
-        raise PortTaken(address=f"{host}:{port}", reason=error.strerror or error) from error
+        raise PortTaken(address=f"{host}:{port}", reason=error) from error
     return listener
 
 
@@ -111,5 +111,5 @@ def _own_address() -> str:
         try:
             probe.connect(("192.0.2.1", 9))  # an address that no machine has (RFC 5737)
         except OSError as error:
-            raise NoNetwork(reason=error.strerror or error) from error
+            raise NoNetwork(reason=error) from error
         return str(probe.getsockname()[0])

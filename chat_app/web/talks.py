@@ -212,7 +212,7 @@ class Talks:
             except FileNotFoundError:  # nothing was ever said in it
                 pass
             except OSError as error:
-                raise ConversationUnwritable(path=path.parent / DELETED, reason=error.strerror or error) from error
+                raise ConversationUnwritable(path=path.parent / DELETED, reason=error) from error
             with self._lock:
                 self._open.pop(name, None)
 

@@ -16,12 +16,13 @@ from chat_app import commands, language
 from chat_app.box import MAGIC
 from chat_app.chat import Chat
 from chat_app.commands import COMMANDS, is_command
-from chat_app.conversation import load
+from chat_app.conversation import Conversation, load
 from chat_app.errors import (
     BadSetting,
     BoxError,
     ConversationUnreadable,
     ConversationUnwritable,
+    FileExists,
     MindError,
     MindTooLarge,
     MindTruncated,
@@ -211,7 +212,10 @@ def test_an_unknown_command_is_answered_with_the_nearest(chat: Chat, lang: str, 
     assert f"/{nearest}?" in text
 
 
-@pytest.mark.parametrize("line", ["/", "//", "/ привет", "/5", "/*", "привет /help", "", "|/help"])
+@pytest.mark.parametrize("line", [
+    "/", "//", "/ привет", "/5", "/*", "привет /help", "", "|/help", "/usr/bin/python упал", "/сад.",
+    "/save имя\nи ещё строка",
+])  # fmt: skip
 def test_what_only_looks_like_a_command_is_said_to_the_mind(line: str) -> None:
     assert not is_command(line)
 
@@ -324,6 +328,45 @@ def test_save_and_load_bring_a_conversation_elsewhere_and_back(chat: Chat, tmp_p
     assert [m.content for m in chat.conversation.turns] == ["Дом", minds.ANSWER_TEXT]
 
 
+def test_save_overwrites_no_file_but_its_own_copies(chat: Chat, tmp_path: Path) -> None:
+    notes, copy = tmp_path / "notes.txt", tmp_path / "copy.txt"
+    notes.write_text("Важное.")
+    assert run(chat, f"/save {notes}", "en") == "There is nothing to save yet."
+    "".join(chat.say("Дом"))
+    with pytest.raises(FileExists):
+        run(chat, f"/save {notes}")
+    assert notes.read_text() == "Важное."
+    run(chat, f"/save {copy}")
+    "".join(chat.say("Сад"))
+    run(chat, f"/save {copy}")
+    assert "> Сад" in copy.read_text("utf-8")
+
+
+def test_nothing_said_is_nothing_saved(chat: Chat, lang: str) -> None:
+    assert run(chat, "/save", lang) == language.NOTHING_TO_SAVE(lang)
+    assert not chat.conversation.path.exists()
+
+
+def test_a_conversation_that_another_mind_began_is_told_from_ones_own(chat: Chat, tmp_path: Path, lang: str) -> None:
+    for mind, told in ((chat.mind.sha256, False), ("0" * 64, True)):
+        other = Conversation(tmp_path, mind)
+        other.add(minds.template.Message("user", "Река"))
+        said = run(chat, f"/load {other.path}", lang)
+        assert said.endswith(language.OF_ANOTHER_MIND(lang)) is told
+
+
+def test_what_the_system_refuses_is_told_in_the_persons_language(chat: Chat) -> None:
+    with pytest.raises(ConversationUnreadable) as refused:
+        run(chat, "/load нет такого")
+    assert refused.value.sentence("ru").endswith("«нет такого»: такого файла или такой папки нет.")
+    assert refused.value.sentence("en").endswith("“нет такого” cannot be opened: No such file or directory.")
+
+
+def test_a_command_that_is_like_none_is_answered_without_a_guess(chat: Chat) -> None:
+    assert "/help?" in run(chat, "/hepl", "en")
+    assert run(chat, "/помощь", "en") == "There is no command /помощь. All commands: /help"
+
+
 def test_save_alone_names_the_file_that_is_kept_anyway(chat: Chat, lang: str) -> None:
     "".join(chat.say("Дом"))
     assert run(chat, "/save", lang) == language.SAVED(lang, path=chat.conversation.path)
@@ -355,6 +398,7 @@ def test_load_alone_lists_the_latest_and_takes_their_names(chat: Chat, lang: str
 def test_paths_that_cannot_be_are_sentences(chat: Chat, name: str) -> None:
     with pytest.raises(ConversationUnreadable):
         run(chat, f"/load {name}")
+    "".join(chat.say("Дом"))
     with pytest.raises(ConversationUnwritable):
         run(chat, f"/save {name}/{name}")
 
@@ -377,7 +421,7 @@ def test_stats_context_card_license_and_where_tell_their_part(chat: Chat, lang: 
         f"{language.CARD['title'](lang)}: Проба",
         f"{language.CARD['licence'](lang)}: CC0-1.0",
         f"{language.CARD['parameters'](lang)}: {language.number(12345, lang)}",
-        f"{language.CARD['hours'](lang)}: {language.number(2.5, lang, 3)}",
+        f"{language.CARD['hours'](lang)}: {language.number(2.5, lang, 1)}",
         f"sha256: {chat.mind.sha256}",
     ]
     assert run(chat, "/license", lang) == "CC0-1.0"
@@ -439,7 +483,7 @@ def test_words_that_are_only_in_memory_are_never_said_to_be_in_a_file(
         patch.setattr(Path, "open", full)
         chat.conversation.add(minds.template.Message("user", "Река"))
         said = watch.remarks(chat, lang)
-    assert "No space left on device" in said[0]
+    assert ("нет места" if lang == "ru" else "No space left on device") in said[0]
     assert said[1] == language.IN_MEMORY(lang)
     chat.conversation.flush()
     assert watch.remarks(chat, lang) == []

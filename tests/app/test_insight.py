@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from prompt_toolkit.utils import get_cwidth
 
 from chat_app import commands, language, shades
-from chat_app.attraction import Group
+from chat_app.attraction import Continuation, Group
 from chat_app.chat import Chat
 from chat_app.errors import (
     BadSetting,
@@ -21,8 +21,8 @@ from chat_app.errors import (
     NoChildhood,
     NoSuchAlternative,
     NoSuchToken,
+    NothingSaid,
     NothingToLookAt,
-    NothingToRetry,
 )
 from chat_app.insight import Survey
 from chat_app.look import Alternative, Token
@@ -170,8 +170,8 @@ def test_attract_shows_every_way_and_then_where_they_go(chat: Chat, lang: str) -
     assert told[:3] == [f"{number}/3  {minds.ANSWER_TEXT}" for number in (1, 2, 3)]
     whole = "100 %" if lang == "ru" else "100%"
     assert told[3:] == [
-        language.BEGINNINGS(lang), f"{whole:>6}  {'█' * 20} {minds.ANSWER_TEXT}",
-        language.ENDINGS(lang), f"{whole:>6}  {'█' * 20} друг!",
+        language.BEGINNINGS(lang), f"{whole:>6}  {'█' * 15} {minds.ANSWER_TEXT}",
+        language.ENDINGS(lang), f"{whole:>6}  {'█' * 15} друг!",
     ]  # fmt: skip
     assert not chat.conversation.messages
 
@@ -189,8 +189,24 @@ def test_attract_takes_a_count_and_a_text_each_of_them_only_if_given(
     assert asked == [(count, prompt)]
 
 
+@pytest.mark.parametrize("width", [32, 40, 60, 100])
+def test_no_line_of_a_look_or_a_survey_is_wider_than_the_window(chat: Chat, width: int) -> None:
+    for shaded in (True, False):
+        canvas = Canvas(width, shaded=shaded, aloud=False)
+        drawn = lines(chat, "/attract 3 Как дела?", canvas)
+        "".join(chat.say("Как дела?"))
+        drawn += [*lines(chat, "/look", canvas)[:-2], *lines(chat, "/look 1", canvas)[1:-1]]
+        assert max(map(columns, drawn)) < width
+
+
+def test_what_is_read_aloud_is_not_cut(chat: Chat) -> None:
+    chat.attract = lambda prompt, count, cancel: iter([Continuation("слово " * 90, (1,), -1.0, "stop")] * 2)
+    told = lines(chat, "/attract 2 Дом")
+    assert told[0] == "1/2  " + ("слово " * 90).strip()
+
+
 def test_attract_needs_something_to_answer_and_a_count_that_can_be_grouped(chat: Chat) -> None:
-    with pytest.raises(NothingToRetry):
+    with pytest.raises(NothingSaid):
         commands.run(chat, "/attract", "ru")
     for count in ("0", "501"):
         with pytest.raises(BadSetting, match="1…500"):

@@ -292,7 +292,7 @@ def test_a_pipe_answers_without_a_process_too(
     answers, remarks = capsys.readouterr()
     assert len(answers.splitlines()) == 3
     assert "top_p cannot be 9" in remarks
-    assert "Shorten it." in remarks
+    assert "Shorten the line" in remarks
 
 
 def test_an_answer_leaves_the_rest_unsaid_when_nobody_listens(

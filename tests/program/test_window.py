@@ -262,6 +262,24 @@ def test_interrupting_a_survey_shows_what_there_is(window: Open, folder: Path) -
     assert it.leave() == 0
 
 
+def test_interrupting_one_voice_silences_the_next_one_too(window: Open) -> None:
+    it = window(minds.ROOT / "assets" / "homunculus.mind")
+    it.wait("›")
+    for number, setting in enumerate(("temperature 5", "min_p 0", "max_tokens 400"), 2):  # it babbles on
+        it.type(f"/set {setting}\r")
+        it.wait("›", number)
+    it.type("/both Что дальше?\r")
+    it.wait("Гомункул-младший", 2)
+    deadline = time.monotonic() + LONGEST
+    while len(it.text.rpartition("Гомункул-младший")[2]) < 40 and time.monotonic() < deadline:
+        it.read()
+    it.type("\x03")
+    it.wait(language.STOPPED("ru"))
+    it.wait("›", 5)
+    assert "Безумный философ" not in it.text
+    assert it.leave() == 0
+
+
 def test_a_screen_reader_hears_who_speaks_in_whole_lines_and_no_codes(window: Open, folder: Path, home: Path) -> None:
     path = minds.scripted_mind(folder / "verse.mind", ["▁вода", "<0x0A>", "▁река"])
     it = window(path, "--plain")
