@@ -147,14 +147,14 @@ def main(arguments: list[str] | None = None) -> int:
     lang = command_line.language_of(arguments)
     try:
         if sys.stdout is None:
-            raise OutputClosed(reason=os.strerror(errno.EBADF))
+            raise OutputClosed(reason=OSError(errno.EBADF, os.strerror(errno.EBADF)))
         return _run(command_line.parse(arguments, lang))
     except KeyboardInterrupt:
         return INTERRUPTED
     except (OutputClosed, BrokenPipeError) as error:
         if sys.stdout is not None:  # or the interpreter complains at exit
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        closed = error if isinstance(error, OutputClosed) else OutputClosed(reason=error.strerror)
+        closed = error if isinstance(error, OutputClosed) else OutputClosed(reason=error)
         return _report(closed, lang, log=False)
     except BoxError as error:
         return _report(error, lang, log=not isinstance(error, UsageError))

@@ -27,7 +27,7 @@ def is_command(line: str) -> bool:
     """A slash and a word; anything else is said to the mind: `/`, `//`, a path, and several lines unless they are text
     that the command takes.
     """
-    if not (named := re.match(r"/([^\W\d][\w-]*)(?!\S)", line)):
+    if not (named := re.match(r"/([^\W\d][\w-]*)(?![^\s=?!])", line)):
         return False
     return "\n" not in line or named[1].lower() in _OF_TEXT
 
@@ -50,7 +50,7 @@ def run(chat: Chat, line: str, lang: str, canvas: Canvas = ALOUD) -> Outcome:
 
 
 def _name_and_rest(text: str) -> tuple[str, str]:
-    name, rest = [*text.split(maxsplit=1), "", ""][:2]
+    name, rest = [*re.split(r"[\s=]+", text.strip(), maxsplit=1), ""][:2]
     return name.lower().replace("-", "_"), rest.strip()
 
 
@@ -116,16 +116,16 @@ def _system(chat: Chat, rest: str, lang: str) -> Outcome:
 def _save(chat: Chat, rest: str, lang: str) -> Outcome:
     if not chat.conversation.messages:
         return Outcome(language.NOTHING_TO_SAVE(lang))
-    if not rest:
+    path = _path(rest).absolute()
+    if not rest or path == chat.conversation.path.absolute():
         chat.conversation.flush()
         if chat.conversation.problem and not chat.conversation.saved:
             raise chat.conversation.problem
         return Outcome(language.SAVED(lang, path=chat.conversation.path))
-    path = _path(rest)
     if path not in chat.conversation.copies and _stands(path):
         raise FileExists(path=path)
     chat.conversation.save_as(path)
-    return Outcome(language.SAVED(lang, path=path.absolute()))
+    return Outcome(language.SAVED(lang, path=path))
 
 
 def _stands(path: Path) -> bool:

@@ -233,6 +233,6 @@ def _loaded(mind: Mind, load: Callable[[], Weights]) -> Weights:
         problem = MindTooLarge(path=mind.path)
     except OSError as error:
         full = error.errno == errno.ENOMEM or getattr(error, "winerror", None) in _NO_MEMORY
-        reason = error.strerror or error
+        reason = OSError(error.errno, error.strerror)  # without what `error` holds on to
         problem = MindTooLarge(path=mind.path) if full else MindUnreadable(path=mind.path, reason=reason)
     raise problem

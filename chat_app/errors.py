@@ -14,6 +14,7 @@ _REASONS: Final = {
     errno.EISDIR: "это папка", errno.ENOTDIR: "на пути к нему файл, а не папка", errno.ENOSPC: "нет места",
     errno.EROFS: "туда нельзя писать", errno.ENAMETOOLONG: "слишком длинное имя", errno.EADDRINUSE: "он занят",
     errno.EADDRNOTAVAIL: "такого адреса у этой машины нет", errno.ENETUNREACH: "сети нет",
+    errno.EPIPE: "читать их некому",
 }  # fmt: skip
 
 
@@ -178,8 +179,8 @@ class ConversationUnwritable(BoxError):
 
 
 class FileExists(BoxError):
-    en = "{path} is there already, and this conversation did not write it. Give another name."
-    ru = "Файл {path} уже есть, и записал его не этот разговор. Дай другое имя."
+    en = "{path} is there already. Give another name."
+    ru = "Файл {path} уже есть. Дай другое имя."
 
 
 class RequestRefused(BoxError):

@@ -9,6 +9,7 @@ from prompt_toolkit.utils import get_cwidth
 from chat_app.text import printable
 
 _LONGEST_HELD_WORD: Final = 40
+_STOPS: Final = ".!?…"  # some people type two spaces after them
 
 
 class Wrap:
@@ -22,6 +23,7 @@ class Wrap:
         self._column = 0
         self._spaces = 0  # that came last
         self._hang = 0  # where the line goes on when it is broken
+        self._last = ""  # letter before those spaces
         self._word = ""
         self._begun = False  # a part of a word so long that it is shown in parts
         self._broken = True  # the line was begun here, so it does not begin with a space, as continuations do
@@ -66,9 +68,11 @@ class Wrap:
         size = get_cwidth(word)
         before = ""
         if word:
-            if self._spaces > 1 and self._spaces < self._column <= self._width // 2:
+            if self._spaces > 1 and self._last not in _STOPS and self._spaces < self._column <= self._width // 2:
                 self._hang = self._column
-            self._spaces = 0
+            if self._hang + size > self._width >= size:
+                self._hang = 0
+            self._spaces, self._last = 0, word[-1]
         if self._column > self._hang and self._column + size > self._width and not self._begun:
             before = self._break()  # or an address would be torn
         self._column = (self._column + size) % self._width if self._column + size > self._width else self._column + size

@@ -213,10 +213,10 @@ def grow(
 ) -> None:  # fmt: skip
     """From text to mind, by all stages but pairs and kto; of the minutes fine-tuning gets a third."""
     recipe, _ = opened(name, change, out)
-    if recipe.kto:
+    if recipe.kto and recipe.extends:
         raise StageError(
-            f"{recipe.name} goes on from a mind that answers: grow {recipe.extends or 'that'} first, then run pairs, "
-            "kto and export of this one."
+            f"{recipe.name} goes on from a mind that answers: grow {recipe.extends} first, then run pairs, kto and "
+            "export of this one."
         )
     corpus(name, text, change, out)
     vocabulary(name, change, out, start)
@@ -227,7 +227,7 @@ def grow(
         dialogues(name, text, change, out)
         begin = None if recipe.pretrain else start
         sft(name, change, out, device, minutes and minutes * (1 / 3 if recipe.pretrain else 1), begin)
-    export(name, change, out, to)
+    export(name, change, out, to, "sft" if recipe.kto else None)
 
 
 def main() -> None:

@@ -5,18 +5,20 @@ A run that begins as a grown mind inherits what that one wrote, so that the whol
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 import orjson
 
+from chat_app import childhood
+from chat_app.errors import NoChildhood
 from trainer import checkpoint, vocabulary
 from trainer.checkpoint import State
 
 MOMENTS: Final = (0, 0.03, 0.1, 0.3, 1)  # of all tokens: a mind learns most at the beginning
 LETTERS: Final = 240  # of a text
 LARGEST: Final = 8000  # bytes of JSON
-_KEYS: Final = {"prompt", "iteration", "tokens_seen", "text"}
 
 
 def of(state: State) -> list[dict[str, Any]]:
@@ -35,10 +37,18 @@ def before(start: Path) -> tuple[int, list[dict[str, Any]]]:
     if checkpoint.is_one(start):
         state = checkpoint.load(start).state
         return state.tokens_before + state.iteration * state.tokens_per_iteration, of(state)
-    card = vocabulary.opened(start).card
-    samples = [sample for sample in card.get("samples", ()) if sample.keys() >= _KEYS]  # those of older minds lack some
-    read = [sample["tokens_seen"] for sample in samples]
-    return max([card.get("figures", {}).get("tokens_seen", 0), *read]), samples
+    card = vocabulary.opened(start).card  # which may hold anything
+    samples = []
+    with suppress(NoChildhood):
+        samples = [
+            {"prompt": told.prompt, "iteration": stage.iteration, "tokens_seen": stage.tokens, "text": stage.text}
+            for told in childhood.of(card)
+            for stage in told.stages
+            if stage.tokens is not None
+        ]
+    figures = card.get("figures")
+    read = figures.get("tokens_seen") if isinstance(figures, dict) else None
+    return max([read if isinstance(read, int) else 0, *(sample["tokens_seen"] for sample in samples)]), samples
 
 
 def _moments(samples: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -156,7 +156,7 @@ def _card(recipe: Recipe, settings: Training, held_out: HeldOut, model: Transfor
             "held_out_bits_per_byte": round(bits_per_byte(loss, held_out.total), 4),
             "held_out_characters": held_out.total.characters,
             "iterations": state.iteration,
-            "tokens_seen": state.iteration * state.tokens_per_iteration,
+            "tokens_seen": state.tokens_before + state.iteration * state.tokens_per_iteration,
             "hours": round(state.seconds / 3600, 2),
         },
         "held_out_bits_per_byte": {n: round(bits_per_byte(losses[n], c), 4) for n, c in held_out.counts.items()},

@@ -168,6 +168,7 @@ def test_a_mind_that_cannot_be_opened_leaves_the_present_one(two_minds: Path, ho
     [
         ("/set temperature 0.7", "temperature", 0.7),
         ("/set temperature=0,7", "temperature", 0.7),
+        ("/temperature=0,7", "temperature", 0.7),
         ("/temperature 0,7", "temperature", 0.7),
         ("/max_tokens 50", "max_tokens", 50),
         ("/MAX-TOKENS 50", "max_tokens", 50),
@@ -340,6 +341,7 @@ def test_save_overwrites_no_file_but_its_own_copies(chat: Chat, tmp_path: Path) 
     "".join(chat.say("Сад"))
     run(chat, f"/save {copy}")
     assert "> Сад" in copy.read_text("utf-8")
+    assert run(chat, f"/save {chat.conversation.path}", "en") == language.SAVED("en", path=chat.conversation.path)
 
 
 def test_nothing_said_is_nothing_saved(chat: Chat, lang: str) -> None:

@@ -79,6 +79,13 @@ def test_a_line_of_two_columns_goes_on_under_its_second() -> None:
     ]  # fmt: skip
 
 
+def test_a_sentence_is_no_column_and_what_fits_no_second_column_stands_below() -> None:
+    wrap = Wrap(20)
+    assert wrap.feed("Да.  Это длинная строка") + wrap.finish() == "Да.  Это длинная \nстрока"
+    wrap = Wrap(24)
+    assert wrap.feed("/attract  перечисление-вариантов") + wrap.finish() == "/attract  \nперечисление-вариантов"
+
+
 def test_no_line_break_gets_into_an_address() -> None:
     wrap, address = Wrap(60), "/home/" + "папка/" * 12 + "разговор.jsonl"
     shown = wrap.feed(f"Сохранено: {address} и всё") + wrap.finish()

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import minds
 import numpy as np
 import orjson
 import pytest
@@ -135,7 +136,7 @@ def test_a_childhood_goes_on_where_the_mind_that_a_run_began_as_had_come() -> No
     ]  # fmt: skip
 
 
-def test_a_run_inherits_the_childhood_of_the_mind_or_the_checkpoint_that_it_begins_as(folder, small, tmp_path) -> None:
+def test_a_mind_and_its_checkpoint_tell_the_same_childhood(folder, small, tmp_path) -> None:
     run = run_in(folder, small)
     grow(run)
     export.export(small, folder, vocabulary.load(folder), tmp_path / "young.mind")
@@ -153,6 +154,19 @@ def test_a_childhood_is_small_enough_to_travel_in_the_card() -> None:
     assert [s["prompt"] for s in found] == 5 * ["0"] + 5 * ["1"] + 5 * ["2"]
     assert all(len(s["text"]) <= 240 and s["text"].endswith("слово…") for s in found)
     assert len(orjson.dumps(found)) <= 8000
+
+
+@pytest.mark.parametrize("card", [
+    {"samples": None}, {"figures": None}, {"samples": ["текст"]}, {"figures": {"tokens_seen": None}}, {"samples": {}},
+])  # fmt: skip
+def test_a_card_may_hold_anything_and_tell_no_childhood(tmp_path, card) -> None:
+    assert childhood.before(minds.random_mind(tmp_path / "odd.mind", card=card)) == (0, [])
+
+
+def test_an_older_card_tells_its_childhood_in_proportion() -> None:
+    tokens, samples = childhood.before(minds.ROOT / "assets" / "homunculus-small-base.mind")
+    assert tokens == 20037632
+    assert [sample["tokens_seen"] for sample in samples][-1] == tokens
 
 
 def test_the_best_weights_are_kept_beside_the_last(folder, small) -> None:
@@ -492,6 +506,12 @@ def test_a_run_starts_from_a_mind_or_an_earlier_checkpoint(mind, folder, small, 
         fresh = shutil.copytree(folder, tmp_path / start.name, ignore=shutil.ignore_patterns("pretrain"))
         run = run_in(fresh, small, start=start)
         assert run.state.iteration == 0
+        inherited = childhood.before(start)
+        assert (run.state.tokens_before, run.state.samples_before) == inherited
+        assert inherited[0] > 0 < len(inherited[1])
+        run.save()
+        again = run_in(fresh, small, start=tmp_path / "gone.mind")
+        assert (again.state.tokens_before, again.state.samples_before) == inherited
         for name, tensor in checkpoint.load(folder / "pretrain" / "best").model.items():
             assert torch.allclose(run.model.state_dict()[name], tensor, atol=tolerance, rtol=0), name
 
