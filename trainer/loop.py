@@ -264,7 +264,7 @@ class Run:
 
     def _is_best(self, loss: float, row: dict[str, Any]) -> bool:
         """Whether these are the weights to ship, as things stand."""
-        return checkpoint.improves(loss, self.state.best_loss)
+        return self.settings.keep == "last" or checkpoint.improves(loss, self.state.best_loss)
 
     def losses(self, model: torch.nn.Module) -> dict[str, float]:
         """Source -> held-out nats a token, with these weights."""

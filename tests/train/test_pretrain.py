@@ -181,6 +181,21 @@ def test_the_best_weights_are_kept_beside_the_last(folder, small) -> None:
     assert best.state.best_loss == pytest.approx(min(row["val"] for row in run.state.curve), abs=1e-4)
 
 
+def test_the_last_weights_are_kept_where_the_recipe_wants_them(folder, small) -> None:
+    run = run_in(folder, changed(small, max_iters=8, eval_interval=4, keep="last"))
+    grow(run, 4)
+    with torch.no_grad():  # from here on it gets worse
+        for parameter in run.model.parameters():
+            parameter.normal_()
+    grow(run)
+    assert run.state.curve[0]["val"] < run.state.curve[-1]["val"]
+    kept = checkpoint.load(folder / "pretrain" / "best")
+    assert kept.state.iteration == 8
+    assert torch.equal(kept.model["wte.weight"], run.model.state_dict()["wte.weight"])
+    with pytest.raises(ValueError, match="leave one out"):
+        Training(keep="last", patience=2)
+
+
 def test_averaged_weights_are_shipped_where_they_are_better(folder, small) -> None:
     run = run_in(folder, changed(small, ema=0.9, max_iters=60, eval_interval=20, schedule="cosine", lr=0.02))
     grow(run)

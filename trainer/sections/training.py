@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final, Literal, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
@@ -69,6 +69,9 @@ class Training(Section):
     """torch.compile: a minute's wait, then up to twice the speed. Without a C++ compiler it goes on without."""
     eval_interval: PositiveInt = 250
     eval_sequences: PositiveInt = 200
+    keep: Literal["best", "last"] = "best"
+    """Which weights the stage leaves: those with the least held-out loss, or the last ones. The loss of subjects that
+    are held out whole grows with a mind's certainty, while it answers new wordings of the others better."""
     patience: PositiveInt | None = None
     """End after so many evaluations without a better held-out loss."""
     checkpoint_minutes: PositiveFloat = 5.0
@@ -76,6 +79,14 @@ class Training(Section):
     """What the mind goes on from at every evaluation."""
     sample_tokens: PositiveInt = 200
     seed: int = 1337
+
+    @model_validator(mode="after")
+    def _patient(self) -> Self:
+        if self.patience and self.keep == "last":
+            raise ValueError(
+                "patience waits for a better held-out loss, and keep = 'last' asks for none: leave one out"
+            )
+        return self
 
 
 class Sft(Training):
