@@ -111,7 +111,7 @@ def test_it_never_begins_from_scratch_where_pretraining_is_wanted(folder, recipe
 def test_peft_is_asked_for_by_name(folder, recipe, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "peft", None)
     settings = recipe.sft.model_copy(update={"lora_rank": 4, "optimizer": "adamw"})
-    with pytest.raises(StageError, match=r"pip install 'mind-in-a-box\[lora\]'"):
+    with pytest.raises(StageError, match="pip install peft"):
         run_in(folder, recipe.model_copy(update={"sft": settings}))
 
 
