@@ -89,7 +89,7 @@ def _reset(chat: Chat, rest: str, lang: str) -> Outcome:
 
 
 def _set(chat: Chat, rest: str, lang: str) -> Outcome:
-    name, value = _name_and_rest(rest.replace("=", " "))
+    name, value = _name_and_rest(rest)
     if not name:
         values = chat.sampling.to_dict()
         return Outcome("\n".join([language.SETTINGS(lang), *(f"  {key} = {_said(values[key])}" for key in SETTINGS)]))
