@@ -113,6 +113,16 @@ def test_an_intent_with_many_phrasings_does_not_dominate() -> None:
     assert {b for _, b in pairs} == set(row["bot"])
 
 
+def test_common_phrasings_are_taught_twice_as_often_as_the_others() -> None:
+    row = {"id": "hi", "user": ["привет", "здравствуй"], "bot": ["и тебе", "ку", "о!"], "also": ["хай", "салют всем"]}
+    said = [u for u, _, _ in intents.cross([row], 24, ())]
+    assert {phrasing: said.count(phrasing) for phrasing in (*row["user"], *row["also"])} == {
+        "привет": 6, "здравствуй": 6, "хай": 3, "салют всем": 3,
+    }  # fmt: skip
+    held = [u for u, _, held in intents.cross([row], 24, {"здравствуй"}) if held]
+    assert held == ["здравствуй"] * 3
+
+
 def test_the_small_talk_of_the_trainer_is_whole() -> None:
     found = [row for _, row in smalltalk()]
     assert sum("user" in row for row in found) == 4479
@@ -366,6 +376,13 @@ def test_packing_cuts_no_conversation_and_loses_none(lengths, seed) -> None:
         for place in range(31):
             if wanted[place] != IGNORED:
                 assert row[place + 1] == wanted[place]
+
+
+def test_packing_leaves_little_room() -> None:
+    lengths = np.random.default_rng(0).lognormal(4.2, 0.5, 700).clip(5, 513).astype(int).tolist()
+    tokens, mask = conversations_of(lengths)
+    ids, _ = Packed(tokens, mask, 0, len(lengths), 512, (0,)).epoch()
+    assert (ids != 0).mean() > 0.97
 
 
 def test_every_epoch_packs_anew_and_loses_nothing() -> None:

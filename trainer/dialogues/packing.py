@@ -16,6 +16,7 @@ from trainer.errors import StageError
 from trainer.tokens import Tokens
 
 IGNORED: Final = -1
+_OPEN: Final = 32  # rows that a conversation may still be put into; more would save little room
 
 
 class _Rows(Protocol):
@@ -50,17 +51,19 @@ class Packed:
         return self._filled(self._rows[number - self._before[epoch]])
 
     def _pack(self, epoch: int) -> None:
-        """Next fit: a conversation that does not fit into the row any more begins the next one."""
+        """Best fit: a conversation goes where it leaves least room, of the rows last begun, or into a new one."""
         order = np.random.default_rng((*self._seed, epoch)).permutation(len(self._begins))
         lengths = (self._ends - self._begins)[order].tolist()
-        rows: list[list[int]] = [[]]
-        left = self._block_size + 1
+        rows: list[list[int]] = []
+        room: list[int] = []
         for conversation, length in zip(order.tolist(), lengths, strict=True):
-            if length > left:
+            recent = range(max(0, len(rows) - _OPEN), len(rows))
+            row = min((row for row in recent if room[row] >= length), key=room.__getitem__, default=len(rows))
+            if row == len(rows):
                 rows.append([])
-                left = self._block_size + 1
-            rows[-1].append(conversation)
-            left -= length
+                room.append(self._block_size + 1)
+            rows[row].append(conversation)
+            room[row] -= length
         self._epoch, self._rows = epoch, rows
 
     def _filled(self, conversations: list[int]) -> tuple[np.ndarray, np.ndarray]:
