@@ -69,7 +69,7 @@ def place(system: str = sys.platform, machine: str = platform.machine()) -> str:
 def stem(mind: Path, packer: Packer, where: str = "") -> str:
     """What all files of one build begin with: mind-in-a-box-<mind>-<version>-<os>-<arch>[-nuitka]."""
     named = re.fullmatch(rf"{BOX}-(.+?)-\d+\.\d+.*", mind.name)  # a box is asked for its mind, too
-    name = named[1] if named else mind.stem
+    name = re.sub(r"\s+", "-", named[1] if named else mind.stem)  # it will stand in commands that people copy
     return f"{BOX}-{name}-{__version__}-{where or place()}" + ("-nuitka" if packer == "nuitka" else "")
 
 

@@ -42,7 +42,7 @@ class Box:
     @property
     def system(self) -> str:
         """The operating system that its name says."""
-        return next(system for system in _COMMANDS if f"-{system}-" in self.name)
+        return max(_COMMANDS, key=lambda system: self.name.rfind(f"-{system}-"))  # a mind may be called so too
 
     @property
     def stem(self) -> str:

@@ -12,14 +12,10 @@ import re
 import sys
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from chat_app import __version__, command_line, console, housekeeping, language, places, startup
 from chat_app.errors import BadSetting, BoxError, NoMind, OutputClosed, ProgramBroke, UsageError
-from chat_app.text import printable
-
-if TYPE_CHECKING:
-    from chat_app.sampler import Sampling
+from chat_app.text import encodable, printable
 
 INTERRUPTED = 130
 
@@ -44,7 +40,8 @@ def _run(options: argparse.Namespace) -> int:
     from chat_app import mind as minds
     from chat_app.sampler import Sampling
 
-    _settled(Sampling(), options)  # a wrong number is told before the mind is read
+    asked = {name: text for name in ("max_tokens", "seed") if (text := getattr(options, name)) is not None}
+    Sampling().settled(asked)  # a wrong number is told before the mind is read
 
     path = options.mind or options.path or box.own_box()
     if path is None:
@@ -52,37 +49,34 @@ def _run(options: argparse.Namespace) -> int:
     if options.verify or options.selftest:
         return _check(path, options)
     if in_browser and options.prompt is None:
-        return _serve(path, options, seen=not on_desktop)
+        return _serve(path, options, asked, seen=not on_desktop)
     if talks_to_person:
         from chat_app.awakening import Awakening
         from chat_app.terminal import Terminal
 
-        awakening = Awakening(path)
-        return Terminal(awakening, options.lang, lambda s: _settled(s, options), plain=options.plain).run()
+        return Terminal(Awakening(path, asked), options.lang, plain=options.plain).run()
     from chat_app import pipe
     from chat_app.chat import Chat
 
-    chat = Chat.with_mind(minds.open_mind(path), places.conversations())
-    chat.sampling = _settled(chat.sampling, options)
+    chat = Chat.with_mind(minds.open_mind(path), places.conversations(), asked)
     if options.prompt is not None:
         return pipe.answer_once(chat, options.prompt, options.lang)
     return pipe.talk(chat, options.lang, encoding)
 
 
-def _serve(path: Path, options: argparse.Namespace, *, seen: bool) -> int:
+def _serve(path: Path, options: argparse.Namespace, asked: dict[str, str], *, seen: bool) -> int:
     from chat_app import mind as minds
     from chat_app.chat import Chat
     from chat_app.web import face
 
     port, key = _port(options.port), _key(options.api_key)
-    chat = Chat.with_mind(minds.open_mind(path), places.conversations())
-    chat.sampling = _settled(chat.sampling, options)
+    chat = Chat.with_mind(minds.open_mind(path), places.conversations(), asked)
     return face.run(chat, options.lang, port=port, lan=options.lan, key=key, seen=seen)
 
 
 def _port(text: str | None) -> int:
     """A port's number; 0, which is any free one, unless it is given."""
-    number = int(text) if text is not None and text.isdecimal() else 0
+    number = int(text) if text is not None and re.fullmatch("[0-9]{1,5}", text) else 0
     if text is not None and not 1 <= number <= 65535:
         raise BadSetting(name="port", value=text, expected="1…65535")
     return number
@@ -95,27 +89,22 @@ def _key(text: str | None) -> str | None:
     return text
 
 
-def _settled(sampling: Sampling, options: argparse.Namespace) -> Sampling:
-    """The mind's own settings with the command line's put over them."""
-    for name in ("max_tokens", "seed"):
-        if (value := getattr(options, name)) is not None:
-            sampling = sampling.changed(name, value)
-    return sampling
-
-
 def _check(path: Path, options: argparse.Namespace) -> int:
     from chat_app import integrity, selftest
     from chat_app import mind as minds
     from chat_app.weights import Weights
 
-    mind = minds.open_mind(path)
+    mind, said = minds.open_mind(path), []
     if options.verify:
         integrity.verify(mind)
-        print(language.VERIFIED(options.lang, sha256=mind.sha256))
+        said.append(language.VERIFIED(options.lang, sha256=mind.sha256))
     if options.selftest:
         difference = selftest.run(mind, Weights.from_mind(mind))
-        print(language.SELFTEST_OK(options.lang, count=len(mind.golden), difference=difference))
-    sys.stdout.flush()
+        said.append(language.SELFTEST_OK(options.lang, count=len(mind.golden), difference=difference))
+    try:
+        print("\n".join(said), flush=True)
+    except OSError as error:
+        raise OutputClosed(reason=error) from error
     return 0
 
 
@@ -127,13 +116,14 @@ def _report(error: BoxError, lang: str, *, log: bool) -> int:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             details = "".join(traceback.format_exception(error))
-            path.write_text(f"mind-in-a-box {__version__}, Python {sys.version}, {sys.platform}\n{details}", "utf-8")
+            program = f"mind-in-a-box {__version__}, Python {sys.version}, {sys.platform}"
+            path.write_text(encodable(f"{program}\n{details}"), "utf-8")
             lines.append(language.LOGGED(lang, path=path))
         except OSError:
             lines.append("".join(traceback.format_exception_only(error.__cause__ or error)).strip())
     try:
         print(printable("\n".join(lines)), file=sys.stderr, flush=True)
-        if log and console.is_ours():
+        if log and console.is_ours(1 + housekeeping.is_one_file()):
             input(language.PRESS_ENTER(lang))
     except (OSError, EOFError, KeyboardInterrupt):
         pass  # nobody is there to read it; the exit code still tells

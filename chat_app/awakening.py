@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from chat_app import places
 from chat_app.chat import Chat
@@ -14,8 +16,8 @@ from chat_app.mind import Mind, open_mind
 class Awakening:
     """Starts at once. `mind` and `chat` wait for their part and raise what went wrong on the way."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, asked: Mapping[str, str] = MappingProxyType({})) -> None:
+        self._path, self._asked = path, asked
         self._mind: Mind | None = None
         self._chat: Chat | None = None
         self._error: Exception | None = None
@@ -57,7 +59,7 @@ class Awakening:
             self._mind = open_mind(self._path)
             self._opened.set()
             engine = Engine.with_mind(self._mind, self._progress)
-            chat = Chat(self._mind, engine, places.conversations())
+            chat = Chat(self._mind, engine, places.conversations(), self._asked)
             chat.engine.warm_up()  # the person is still typing
             self._chat = chat
         except Exception as error:  # noqa: BLE001 - whatever it is, the thread that waits must raise it

@@ -8,13 +8,16 @@ from __future__ import annotations
 import mmap
 import os
 import sys
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
 from chat_app.errors import MindError, MindMissing, MindUnreadable, NoMindInside
 from chat_app.header import LARGEST, SIZE_DIGITS
+from chat_app.text import encodable
 
 BOX: Final = "mind-in-a-box"  # what the names of boxes begin with
+_BESIDE_BOXES: Final = (".gz", ".zip", ".json", ".txt")  # archives, and what is told about boxes
 # Put together at run time, so that the program's own bytes inside a box never look like a trailer.
 MAGIC: Final = bytes((0, *b"mind-in-a-box", 1, 255))
 TRAILER_SIZE: Final = SIZE_DIGITS + len(MAGIC)
@@ -49,7 +52,7 @@ def locate(path: Path) -> tuple[int, int]:
             head = file.read(SIZE_DIGITS + 2)
     except FileNotFoundError:
         raise MindMissing(path=path) from None
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: no file can have this name
         raise MindUnreadable(path=path, reason=error) from error
     if head[SIZE_DIGITS:].startswith(b"{") and int.from_bytes(head[:SIZE_DIGITS], "little") <= LARGEST:
         return 0, size
@@ -60,19 +63,32 @@ def locate(path: Path) -> tuple[int, int]:
 
 def called(path: Path) -> str:
     """The name by which the mind in a file is chosen."""
-    return path.stem if path.suffix == ".mind" else path.name
+    return encodable(path.stem if path.suffix == ".mind" else path.name)
 
 
 def near(path: Path) -> list[Path]:
     """The minds in the folder of `path`: every .mind, every box, and `path` itself; by name."""
-    found = {path, *path.parent.glob("*.mind")}
-    for other in path.parent.glob(f"{BOX}*"):
-        try:
-            locate(other)
-        except (MindError, OSError):  # an archive, a checksum, a folder
-            continue
-        found.add(other)
+    boxes = (other for other in path.parent.glob(f"{BOX}*") if other.suffix not in _BESIDE_BOXES)
+    found = {path, *path.parent.glob("*.mind"), *filter(_holds_mind, boxes)}
     return sorted(found, key=lambda each: each.name)
+
+
+def _holds_mind(path: Path) -> bool:
+    try:
+        state = path.stat()
+        return _held_mind(path, state.st_size, state.st_mtime_ns)
+    except OSError:
+        return False
+
+
+@lru_cache
+def _held_mind(path: Path, size: int, changed: int) -> bool:
+    """Remembered until the file changes: to find no mind in it, all of it must be read."""
+    try:
+        locate(path)
+    except MindError:  # a folder, some other file
+        return False
+    return True
 
 
 def _find_trailer(path: Path) -> tuple[int, int] | None:

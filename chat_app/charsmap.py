@@ -26,7 +26,7 @@ class CharacterMap:
     def __init__(self, data: bytes) -> None:
         """Read the map; ValueError where it cannot be one."""
         size = int.from_bytes(data[:_SIZE], "little")
-        if len(data) <= _SIZE or not 0 < size < len(data) or size % 4:
+        if len(data) <= _SIZE or not 0 < size < len(data) - _SIZE or size % 4:
             raise ValueError("the character map is damaged")
         self._units = struct.unpack_from(f"<{size // 4}I", data, _SIZE)
         self._results = data[_SIZE + size :]

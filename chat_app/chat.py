@@ -6,8 +6,10 @@ A mind with a chat template answers; one without continues what it is given.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
+from typing import Final
 
 from chat_app import attraction, look
 from chat_app import conversation as conversations
@@ -32,12 +34,16 @@ class Chat:
     For one thread at a time. It needs an `engine` to answer, not to be read, so it may be given one later.
     """
 
-    def __init__(self, mind: Mind, engine: Engine | None, folder: Path) -> None:
+    def __init__(
+        self, mind: Mind, engine: Engine | None, folder: Path, asked: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         self.mind, self.folder = mind, folder
+        self.asked: Final = asked
+        """Settings, as typed, that the command line puts over those of every voice of every mind."""
         self.mode = ""
         """Which voice of the mind speaks: "" is its own, else a variant's name."""
-        self.sampling = mind.manners.sampling
-        self._voices = Voices(mind, engine)
+        self._voices = Voices(mind, engine, asked)
+        self.sampling = self._voices.sampling("")
         self.beside: Beside | None = None
         self.conversation = Conversation(folder, mind.sha256)
         self.last: Answer | None = None
@@ -45,9 +51,9 @@ class Chat:
         self._retries = 0
 
     @classmethod
-    def with_mind(cls, mind: Mind, folder: Path) -> Chat:
+    def with_mind(cls, mind: Mind, folder: Path, asked: Mapping[str, str] = MappingProxyType({})) -> Chat:
         """Load the weights and be ready. MindError where they cannot be loaded."""
-        return cls(mind, Engine.with_mind(mind), folder)
+        return cls(mind, Engine.with_mind(mind), folder, asked)
 
     @property
     def engine(self) -> Engine:
@@ -153,7 +159,10 @@ class Chat:
         if not turns or turns[-1].role != "assistant" or not turns[-1].content:
             raise NothingToLookAt
         text, encode = turns[-1].content, self.mind.tokenizer.encode
-        return turns[-1].ids or (encode(text.strip()) if self.mind.can_chat else encode(text, inside=True))
+        ids = turns[-1].ids or (encode(text.strip()) if self.mind.can_chat else encode(text, inside=True))
+        if not ids:
+            raise NothingToLookAt
+        return ids
 
     def edit(self, index: int, text: str) -> Answer:
         """Say `text` in the place of the turn at `index`, a line of the person's; it and all after it are taken back.
@@ -218,10 +227,9 @@ class Chat:
         self.conversation.rescue()
         if self.beside is not None:
             self.beside.let_go()
-        self.mode = ""
         self._voices.sleep()  # first, or both minds' weights would stand in memory
-        self._voices = Voices(mind, Engine.with_mind(mind))
-        self.mind, self.sampling = mind, mind.manners.sampling
+        self._voices = Voices(mind, Engine.with_mind(mind), self.asked)
+        self.mind, self.mode, self.sampling = mind, "", self._voices.sampling("")
         self._begin(Conversation(self.folder, mind.sha256))
         if self.beside is not None:
             self.beside.adopt(self)

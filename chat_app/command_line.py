@@ -15,6 +15,7 @@ from chat_app.language import OPTIONS, USAGE, Phrase
 _COMPLAINTS: Final = (  # argparse's own words, and ours
     (r"unrecognized arguments: (.+)", Phrase("Непонятно: {}.", "Unrecognized: {}.")),
     (r"argument (\S+): expected one argument", Phrase("После {} нужно значение.", "A value must follow {}.")),
+    (r"argument (\S+): ignored explicit argument .*", Phrase("После {} значение не нужно.", "{} takes no value.")),
     (r"argument (\S+): invalid choice: '(.*?)'.*", Phrase("{} не может быть {}.", "{} cannot be {}.")),
 )
 

@@ -12,7 +12,7 @@ from typing import Final
 from chat_app import box, card, conversation, language, terms
 from chat_app import mind as minds
 from chat_app.chat import Chat
-from chat_app.errors import BoxError, FileExists, MindError, UnknownSetting
+from chat_app.errors import BoxError, ConversationUnwritable, FileExists, MindError, UnknownSetting
 from chat_app.insight import INSIGHTS
 from chat_app.language import HELP
 from chat_app.mind import Mind
@@ -116,7 +116,7 @@ def _system(chat: Chat, rest: str, lang: str) -> Outcome:
 def _save(chat: Chat, rest: str, lang: str) -> Outcome:
     if not chat.conversation.messages:
         return Outcome(language.NOTHING_TO_SAVE(lang))
-    path = _path(rest).absolute()
+    path = _absolute(_path(rest))
     if not rest or path == chat.conversation.path.absolute():
         chat.conversation.flush()
         if chat.conversation.problem and not chat.conversation.saved:
@@ -128,10 +128,18 @@ def _save(chat: Chat, rest: str, lang: str) -> Outcome:
     return Outcome(language.SAVED(lang, path=path))
 
 
-def _stands(path: Path) -> bool:
+def _absolute(path: Path) -> Path:
     try:
-        return path.is_file()
-    except OSError:  # no file can have this name, and saving will say so
+        return path.absolute()
+    except OSError as error:  # the folder that the program was started in is gone
+        raise ConversationUnwritable(path=path, reason=error) from error
+
+
+def _stands(path: Path) -> bool:
+    """Whether anything has this name: a file, a device, a link that leads nowhere."""
+    try:
+        return os.path.lexists(path) and not path.is_dir()  # saving says of a folder that it is one
+    except ValueError:  # nothing can have this name, and saving will say so
         return False
 
 

@@ -89,15 +89,18 @@ def is_absent() -> bool:
     return nowhere and not is_terminal(sys.stdout) and not stat.S_ISFIFO(output.st_mode)
 
 
-def is_ours(kernel: Any = None) -> bool:
-    """Whether the window closes with us: opened by a double-click rather than from a shell. `kernel` is kernel32."""
+def is_ours(processes: int = 1, kernel: Any = None) -> bool:
+    """Whether the window closes with us: opened by a double-click rather than from a shell.
+
+    We are so many `processes`; `kernel` is kernel32.
+    """
     if not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
         return False
     if (kernel := kernel or _kernel32()) is not None:
         import ctypes
 
-        ids = (ctypes.c_uint32 * 4)()  # a one-file box is two processes; a shell would be one more
-        return bool(kernel.GetConsoleProcessList(ids, 4) <= 2)
+        ids = (ctypes.c_uint32 * 4)()
+        return bool(kernel.GetConsoleProcessList(ids, 4) <= processes)  # a shell would be one more
     leader = os.getsid(0)
     if leader == os.getpid():
         return True

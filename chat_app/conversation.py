@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import orjson
 
+from chat_app import places
 from chat_app.errors import (
     ConversationUnreadable,
     ConversationUnwritable,
@@ -42,6 +43,7 @@ class Conversation:
         self.copies: set[Path] = set()
         """Files that `save_as` wrote."""
         self.problem: ConversationUnwritable | None = None
+        self._size = 0  # bytes of the file that were read, or written, here
         self._waiting: list[bytes] = []  # lines that the disk has not taken yet
         self._begun = False  # the first line of the file is written, or waits
         self._on_disk = False
@@ -61,6 +63,14 @@ class Conversation:
     def saved(self) -> bool:
         """Whether the disk has taken every line."""
         return not self._waiting
+
+    @property
+    def went_on(self) -> bool:
+        """Whether another program went on with the file, and nothing would be lost if it were read anew."""
+        try:
+            return self.saved and self.path.stat().st_size != self._size
+        except OSError:
+            return self.saved and self._size > 0
 
     def add(self, message: Message, **details: Any) -> None:
         """Append a turn, first to memory, then to the file."""
@@ -141,20 +151,19 @@ class Conversation:
             return self.path
         try:
             path = self._shelter()
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise ConversationUnwritable(path=self.path.parent, reason=error) from error
         self.save_as(path)
         return path
 
     def _shelter(self) -> Path:
-        return Path(tempfile.gettempdir()) / "mind-in-a-box" / self.path.name
+        return places.shelter() / self.path.name
 
     def _append(self) -> None:
         if not self._waiting:
             return
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        left = memoryview(b"".join(line + b"\n" for line in self._waiting))
+        left = memoryview(data := b"".join(line + b"\n" for line in self._waiting))
         with self.path.open("ab", buffering=0) as file:
             before = file.tell()
             try:
@@ -164,6 +173,7 @@ class Conversation:
                 file.truncate(before)  # a full disk takes half a line; the next try writes it whole
                 raise
         self._waiting.clear()
+        self._size += len(data)
         self._on_disk = True
 
     def save_as(self, path: Path) -> None:
@@ -176,13 +186,15 @@ class Conversation:
             rows += [{"role": m.role, "content": m.content, "ids": m.ids} for m in self.messages]
             data = b"".join(orjson.dumps(row) + b"\n" for row in rows)
         try:
-            partial = path.with_name(f"{path.name}.partial")
-            try:
-                partial.write_bytes(data)
-                partial.replace(path)
-                self.copies.add(path)
-            finally:
-                partial.unlink(missing_ok=True)
+            with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.stem[:40]}-", delete=False) as file:
+                partial = Path(file.name)
+                try:
+                    file.write(data)
+                    file.close()
+                    partial.replace(path)
+                    self.copies.add(path)
+                finally:
+                    partial.unlink(missing_ok=True)
         except (OSError, ValueError) as error:  # ValueError: no file can have this name
             raise ConversationUnwritable(path=path, reason=error) from error
 
@@ -218,6 +230,7 @@ def load(path: Path, mind: str) -> Conversation:
     if not conversation.messages:
         raise NotAConversation(path=path)
     conversation.path, conversation._begun, conversation._on_disk = path, True, True
+    conversation._size = len(data)
     if not data.endswith(b"\n"):
         conversation._waiting.append(b"")  # the next line must not run into the torn one
     return conversation

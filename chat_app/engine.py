@@ -7,7 +7,7 @@ import errno
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 from chat_app.blas import Threads
 from chat_app.errors import MindError, MindTooLarge, MindUnreadable
@@ -20,6 +20,7 @@ from chat_app.weights import Weights
 
 import numpy as np  # isort: skip
 
+T = TypeVar("T")
 Finish = Literal["stop", "length", "context", "cancelled"]
 _NO_MEMORY: Final = (8, 1455)  # Windows' ERROR_NOT_ENOUGH_MEMORY and ERROR_COMMITMENT_LIMIT
 _KEPT_ON_SLIDE: Final = 0.5  # of the context, when a continuation outgrows it
@@ -84,7 +85,7 @@ class Engine:
 
     def variant(self, mind: Mind, mode: str) -> Engine:
         """A sibling that speaks with a variant of the mind that this engine is of. MindError as `with_mind`."""
-        other = self.sibling()
+        other = _loaded(mind, self.sibling)
         other.weights = _loaded(mind, lambda: self.weights.variant(mind, mode))
         return other
 
@@ -94,7 +95,7 @@ class Engine:
 
         MindError where the file cannot be read any more, or memory does not hold them.
         """
-        return cls(_loaded(mind, lambda: Weights.from_mind(mind, progress)))
+        return _loaded(mind, lambda: cls(Weights.from_mind(mind, progress)))
 
     def warm_up(self) -> None:
         """Touch every weight once, so that the first token does not pay for the first visit, and know its time."""
@@ -223,8 +224,8 @@ def common(first: Sequence[int], second: Sequence[int]) -> int:
     return min(len(first), len(second))
 
 
-def _loaded(mind: Mind, load: Callable[[], Weights]) -> Weights:
-    """The weights, or what kept them from being loaded, as a MindError."""
+def _loaded(mind: Mind, load: Callable[[], T]) -> T:
+    """What `load` gives, or what kept it from being loaded, as a MindError."""
     try:
         return load()
     except MindError as error:

@@ -192,6 +192,16 @@ class NoToken(RequestRefused):
     ru = "Эта страница осталась от прошлого запуска программы. Открой адрес, который она показывает сейчас."
 
 
+class WrongKey(RequestRefused):
+    en = "This key does not fit. The program shows the right one when it starts."
+    ru = "Этот ключ не подходит. Верный программа показывает, когда запускается."
+
+
+class NoHost(RequestRefused):
+    en = "This request does not say by its Host which address it asked for."
+    ru = "В этом запросе нет Host: не видно, к какому адресу он пришёл."
+
+
 class ForeignPage(RequestRefused):
     en = "This request came from {origin}, and only the program's own page is answered."
     ru = "Этот запрос пришёл от {origin}, а отвечают здесь только своей странице."

@@ -23,11 +23,9 @@ _STILL_STARTING: Final = 3600.0  # seconds that an unpacked folder may wait for 
 
 def start() -> None:
     """Watch and sweep in the background. Does nothing unless this is a one-file box."""
-    if not (getattr(sys, "frozen", False) or "__compiled__" in globals()):
+    if not is_one_file():
         return
-    folder = Path(__file__).resolve().parent.parent
-    if not _UNPACKED.fullmatch(folder.name):
-        return
+    folder = _folder()
     try:
         marker = (folder / MARKER).open("r+b")
     except OSError:
@@ -37,6 +35,16 @@ def start() -> None:
         marker.flush()
     threading.Thread(target=_watch, args=(folder, os.getppid(), marker), name="watch", daemon=True).start()
     threading.Thread(target=_sweep, args=(folder,), name="sweep", daemon=True).start()
+
+
+def is_one_file() -> bool:
+    """Whether this is a one-file box: an outer process that unpacked it, and this one."""
+    frozen = getattr(sys, "frozen", False) or "__compiled__" in globals()
+    return bool(frozen and _UNPACKED.fullmatch(_folder().name))
+
+
+def _folder() -> Path:
+    return Path(__file__).resolve().parent.parent
 
 
 def _lock(marker: BinaryIO) -> bool:

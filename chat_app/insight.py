@@ -13,6 +13,8 @@ from chat_app.look import Alternative, Token
 from chat_app.outcome import Outcome
 from chat_app.shades import Canvas, Line
 
+_LONGEST_NUMBER: Final = 9  # digits
+
 
 def _look(chat: Chat, rest: str, lang: str, canvas: Canvas) -> Outcome:
     tokens = chat.look()
@@ -33,9 +35,15 @@ def _fork(chat: Chat, rest: str, lang: str, canvas: Canvas) -> Outcome:
 
 
 def _number(text: str, tokens: list[Token]) -> int:
-    if text.isdecimal() and 1 <= int(text) <= len(tokens):
-        return int(text)
+    number = _read(text)
+    if number is not None and 1 <= number <= len(tokens):
+        return number
     raise NoSuchToken(number=text, count=len(tokens))
+
+
+def _read(text: str) -> int | None:
+    """A number that a person would type."""
+    return int(text) if text.isdecimal() and len(text) <= _LONGEST_NUMBER else None
 
 
 def _alternative(number: int, token: Token, wanted: str) -> Alternative:
@@ -52,8 +60,8 @@ def _alternative(number: int, token: Token, wanted: str) -> Alternative:
 def _attract(chat: Chat, rest: str, lang: str, canvas: Canvas) -> Outcome:
     first, _, prompt = rest.partition(" ")
     count = attraction.COUNT
-    if first.isdecimal() and (prompt.strip() or rest == first):
-        count, rest = int(first), prompt
+    if (number := _read(first)) is not None and (prompt.strip() or rest == first):
+        count, rest = number, prompt
     if not 1 <= count <= attraction.MOST:
         raise BadSetting(name="/attract", value=count, expected=f"1…{attraction.MOST}")
     survey = Survey(chat, rest.strip() or _last_line(chat), count, lang, canvas)

@@ -22,6 +22,7 @@ SPACE: Final = "\u2581"  # how SentencePiece writes a space
 
 Kind = Literal["char", "bpe", "unigram"]
 _KINDS: Final = ("char", "bpe", "unigram")
+_LARGEST_SCORE: Final = 3.4e38  # what float32 holds
 _BYTE_PIECES: Final = [f"<0x{byte:02X}>" for byte in range(256)]
 
 
@@ -64,6 +65,8 @@ class Pieces:
             raise ValueError("the tokenizer's types do not match its pieces")
         if self.kind != "char" and len(self.scores) != len(pieces):
             raise ValueError("the tokenizer's scores do not match its pieces")
+        if not all(type(score) in (int, float) and abs(score) <= _LARGEST_SCORE for score in self.scores):
+            raise ValueError("a score of the tokenizer is no number that float32 holds")
         if types.count(UNKNOWN) != 1 and (self.kind != "char" or UNKNOWN in types):
             raise ValueError("the tokenizer must have exactly one unknown piece")
         if types.count(BYTE) not in (0, 256):
@@ -117,6 +120,8 @@ class Pieces:
 
 def _read_normaliser(values: dict[str, Any]) -> dict[str, Any]:
     """The fields of Pieces that say what is done to a text before it is cut. Older minds do not name the kind."""
+    if not isinstance(values, dict):
+        raise ValueError("the normaliser is not a JSON object")
     kind = values.get("kind", "house")
     if kind == "sentencepiece":
         foreign = Foreign(

@@ -60,6 +60,8 @@ def talk(chat: Chat, lang: str, encoding: str = "") -> int:
         except BoxError as error:
             code = error.exit_code
             _remark([error.sentence(lang)])
+            if not commands.is_command(line):  # the next answer must not be taken for this line's
+                _write("\n")
         _remark(disk.remarks(chat, lang))
     _remark(disk.farewell(chat, lang))
     return code

@@ -1,9 +1,12 @@
-"""The one folder where the program keeps what people said, and nothing else."""
+"""The one folder where the program keeps what people said, and nothing else; and where it does until it can."""
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import sys
+import tempfile
 from pathlib import Path
 from typing import Final
 
@@ -33,3 +36,20 @@ def home() -> Path:
 def conversations() -> Path:
     """Where conversations are kept."""
     return home() / "conversations"
+
+
+def shelter() -> Path:
+    """A folder of this person alone among the system's temporary ones, made where it is not there.
+
+    OSError where there is none to be had: whoever came first may have made it for all to read.
+    """
+    if sys.platform == "win32":  # there they are each person's own
+        path = Path(tempfile.gettempdir()) / _NAME
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+    path = Path(tempfile.gettempdir()) / f"{_NAME}-{os.getuid()}"
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = path.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+    return path

@@ -5,6 +5,7 @@ from __future__ import annotations
 from chat_app import language
 from chat_app.answer import Answer
 from chat_app.chat import Chat
+from chat_app.conversation import Conversation
 from chat_app.errors import BoxError
 
 
@@ -30,25 +31,27 @@ def remarks(chat: Chat, answer: Answer, lang: str) -> list[str]:
     return said
 
 
+def unsaved(conversation: Conversation, lang: str) -> list[str]:
+    """Why it cannot be saved in its folder, and where it is kept meanwhile; nothing where it can."""
+    if conversation.problem is None:
+        return []
+    kept = language.MOVED(lang, path=conversation.path) if conversation.saved else language.IN_MEMORY(lang)
+    return [conversation.problem.sentence(lang), kept]
+
+
 class DiskWatch:
     """Tells once, not every turn, that the conversation cannot be saved."""
 
     def __init__(self) -> None:
-        self._told = ""
+        self._told: list[str] = []
 
     def remarks(self, chat: Chat, lang: str) -> list[str]:
         """Sentences to show now, perhaps none."""
-        problem = chat.conversation.problem
-        said = problem.sentence(lang) if problem else ""
-        if said == self._told:
+        said = unsaved(chat.conversation, lang)
+        if said[:1] == self._told:
             return []
-        self._told = said
-        if not problem:
-            return []
-        kept = (
-            language.MOVED(lang, path=chat.conversation.path) if chat.conversation.saved else language.IN_MEMORY(lang)
-        )
-        return [said, kept]
+        self._told = said[:1]
+        return said
 
     def farewell(self, chat: Chat, lang: str) -> list[str]:
         """The last try before the program ends, and where it led if not to the usual file."""

@@ -6,7 +6,7 @@ Knows numbers, no text. Filters work in the order named, as in Hugging Face tran
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Final
 
@@ -72,6 +72,13 @@ class Sampling:
         if isinstance(value, int) and isinstance(getattr(Sampling(), name), float):
             value = float(value)
         return replace(self, **{name: value})  # type: ignore[arg-type]
+
+    def settled(self, asked: Mapping[str, str]) -> Sampling:
+        """The settings with all of `asked` read as `changed` reads one."""
+        settled = self
+        for name, text in asked.items():
+            settled = settled.changed(name, text)
+        return settled
 
 
 def _number(text: str) -> int | float:

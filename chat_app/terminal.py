@@ -19,7 +19,6 @@ from chat_app.errors import BoxError
 from chat_app.line import asker
 from chat_app.outcome import Outcome
 from chat_app.remarks import DiskWatch, remarks
-from chat_app.sampler import Sampling
 from chat_app.screen import Screen
 
 _PATIENCE: Final = 0.5  # seconds that a person waits without asking what is going on
@@ -29,11 +28,8 @@ _ECHO: Final = 0.1  # seconds; a one-file box hears a Ctrl-C twice, from the ter
 class Terminal:
     """One person at a keyboard."""
 
-    def __init__(
-        self, awakening: Awakening, lang: str, settle: Callable[[Sampling], Sampling], *, plain: bool = False
-    ) -> None:
+    def __init__(self, awakening: Awakening, lang: str, *, plain: bool = False) -> None:
         self._awakening, self._lang = awakening, lang
-        self._settle: Callable[[Sampling], Sampling] | None = settle  # once, when the mind is awake
         self._disk = DiskWatch()
         self._screen = Screen(plain=plain)
 
@@ -70,11 +66,7 @@ class Terminal:
     def _awake(self) -> Chat:
         if not self._awakening.ready(_PATIENCE):
             self._wait()
-        chat = self._awakening.chat()
-        if self._settle is not None:
-            chat.sampling = self._settle(chat.sampling)
-            self._settle = None
-        return chat
+        return self._awakening.chat()
 
     def _wait(self) -> None:
         """Tell how far the mind has woken until it is awake."""

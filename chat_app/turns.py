@@ -27,11 +27,26 @@ class Turns:
             mine = threading.Lock()
             mine.acquire()
             self._waiting.append(mine)
-        mine.acquire()  # let go by the one before, who hands the turn over
+        try:
+            mine.acquire()  # let go by the one before, who hands the turn over
+        except BaseException:  # Ctrl-C reaches whoever waits in the main thread
+            self._leave(mine)
+            raise
 
     def __exit__(self, *_: object) -> None:
         with self._lock:
-            if self._waiting:
-                self._waiting.popleft().release()
+            self._hand_over()
+
+    def _leave(self, mine: threading.Lock) -> None:
+        """Wait no longer; the turn may have come just now."""
+        with self._lock:
+            if mine in self._waiting:
+                self._waiting.remove(mine)
             else:
-                self._taken = False
+                self._hand_over()
+
+    def _hand_over(self) -> None:
+        if self._waiting:
+            self._waiting.popleft().release()
+        else:
+            self._taken = False

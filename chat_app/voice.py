@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, Protocol
 
 from chat_app.engine import Engine
@@ -30,8 +31,9 @@ class Beside(Protocol):
 class Voices:
     """Those of one mind, "" being its own. Each is loaded when it is first needed."""
 
-    def __init__(self, mind: Mind, engine: Engine | None) -> None:
-        self._mind = mind
+    def __init__(self, mind: Mind, engine: Engine | None, asked: Mapping[str, str]) -> None:
+        """`asked` are settings that lie over those of every voice."""
+        self._mind, self._asked = mind, asked
         self._engines = {} if engine is None else {"": engine}
         self._samplings: dict[str, Sampling] = {}
 
@@ -59,7 +61,7 @@ class Voices:
         if mode and mode not in self._mind.variants:
             raise NoSuchVoice(name=mode, known=", ".join((OWN, *self._mind.variants)))
         own = self._mind.variants[mode].sampling if mode else self._mind.manners.sampling
-        return self._samplings.get(mode, own)
+        return self._samplings.get(mode) or own.settled(self._asked)
 
     def keep(self, mode: str, sampling: Sampling) -> None:
         """Remember the settings of a voice that falls silent."""

@@ -58,6 +58,11 @@ class Completion:
         self.stats = Stats()
         self.finish: Literal["stop", "length"] = "length"
 
+    @property
+    def broken_off(self) -> bool:
+        """Whether it ended, or never began, because the mind is leaving or nobody listens."""
+        return self.stats.finish == "cancelled" and self.finish != "stop"
+
     def written(self, engine: Engine) -> Iterator[Piece]:
         """Write it with this engine."""
         wish, mind, stops = self.wish, self._mind, Stops(self.wish.stops)

@@ -19,7 +19,7 @@ from typing import Any, Final
 import orjson
 
 from chat_app import __version__, places
-from chat_app.errors import BoxError, ForeignPage, NoToken, ProgramBroke
+from chat_app.errors import BoxError, ForeignPage, NoHost, NoToken, ProgramBroke, WrongKey
 from chat_app.web.replies import JSON, failure, status
 
 Environ = dict[str, Any]
@@ -73,6 +73,8 @@ class Guard:
 
     def _check(self, environ: Environ) -> None:
         host, origin = environ.get("HTTP_HOST", ""), environ.get("HTTP_ORIGIN")
+        if not host:
+            raise NoHost
         if host.lower() not in self._hosts:
             raise ForeignPage(origin=host)
         if origin is not None and origin.lower() not in self._origins:
@@ -81,10 +83,11 @@ class Guard:
         if path == "/":
             return
         scheme, _, given = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
-        keys = [self.token, *([self._key] if self._key and path.startswith("/v1/") else [])]
+        of_api = path.startswith("/v1/")
+        keys = [self.token, *([self._key] if self._key and of_api else [])]
         fits = [hmac.compare_digest(given.strip().encode(), key.encode()) for key in keys]
         if scheme.lower() != "bearer" or not any(fits):
-            raise NoToken
+            raise WrongKey if of_api else NoToken
 
 
 def language_of(environ: Environ) -> str:

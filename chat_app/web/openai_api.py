@@ -82,7 +82,7 @@ class OpenAIApi:
                 response.content_type = EVENTS
                 return _streamed(form, wish, completion, seat, language_of(request.environ), held.pop_all())
             pieces = list(completion.written(seat.take(wish.ids)))
-            if completion.stats.finish == "cancelled" and completion.finish != "stop":
+            if completion.broken_off:
                 raise MindBusy
             return reply(form.whole(pieces, completion))
 
@@ -99,6 +99,8 @@ def _streamed(
             if seat.engine is not None:
                 for piece in completion.written(seat.engine):
                     yield event(form.part(piece))
+            if completion.broken_off:
+                raise MindBusy
             yield event(form.ending(completion))
             if wish.with_usage:
                 yield event(form.envelope([], part=True) | {"usage": _usage(completion)})

@@ -17,6 +17,7 @@ from chat_app.chat import Chat
 from chat_app.config import tensor_shapes
 from chat_app.engine import Cancel
 from chat_app.errors import BadSetting, NoChildhood
+from chat_app.remarks import unsaved
 from chat_app.sampler import RANGES
 from chat_app.voice import OWN
 from chat_app.web import streams
@@ -174,7 +175,7 @@ class PageApi:
             raise BadSetting(name="count", value=count, expected=f"1…{attraction.MOST}")
         with ExitStack() as held:
             seat = held.enter_context(voice.seats.seat(gone()))
-            chat = Chat(talks.mind, None, talks.folder)
+            chat = Chat(talks.mind, None, talks.folder)  # its sampling is the voice's
             chat.mode, chat.engine = voice.mode, voice.seats.engine
             chat.sampling = changed(voice.sampling, field(values, "sampling", dict, {}))
             ways = chat.attract(prompt, count, Cancel(seat.is_over))
@@ -187,11 +188,10 @@ def _conversation(chat: Chat) -> dict[str, Any]:
     messages: list[dict[str, Any]] = [{"role": m.role, "content": m.content} for m in conversation.turns]
     if chat.last is not None and messages and messages[-1]["content"] == chat.last.text:
         messages[-1]["finish"] = chat.last.stats.finish
-    problem = conversation.problem
     return {
         "id": conversation.path.stem,
         "title": conversations.title(conversation),
         "system": chat.system,
         "messages": messages,
-        "problem": problem.sentence(language_of(request.environ)) if problem else None,
+        "problem": " ".join(unsaved(conversation, language_of(request.environ))) or None,
     }

@@ -43,6 +43,7 @@ from chat_app.errors import (
     UnknownSetting,
     Unsupported,
     UsageError,
+    WrongKey,
     WrongMethod,
 )
 from chat_app.sampler import SETTINGS, Sampling
@@ -53,14 +54,15 @@ EVENTS: Final = "text/event-stream; charset=utf-8"
 WAITING: Final = b": waiting\n\n"  # a comment: it keeps the connection alive, and shows whether anyone listens
 END: Final = b"data: [DONE]\n\n"
 _STATUS: Final[dict[type[BoxError], int]] = {
-    NoToken: 401, ForeignPage: 403, NoSuchPlace: 404, NoSuchConversation: 404, NoSuchModel: 404, NoChildhood: 404,
-    MindMissing: 404, NoSuchVoice: 404, ConversationUnreadable: 404, NotAConversation: 404, WrongMethod: 405,
+    NoToken: 401, WrongKey: 401, ForeignPage: 403, NoSuchPlace: 404, NoSuchConversation: 404, NoSuchModel: 404,
+    NoChildhood: 404, MindMissing: 404, NoSuchVoice: 404, ConversationUnreadable: 404, NotAConversation: 404,
+    WrongMethod: 405,
     ConversationBusy: 409, ConversationElsewhere: 409, MindOfTerminal: 409, NothingToRetry: 409, NothingToLookAt: 409,
     RequestTooLarge: 413, TooManyAtOnce: 429, MindBusy: 429, HeadTooLarge: 431,
     RequestRefused: 400, UsageError: 400, MessageTooLong: 400, NoSuchToken: 400, NoSuchAlternative: 400,
 }  # fmt: skip
 _CODES: Final = {  # the names by which programs written for OpenAI know them
-    MessageTooLong: "context_length_exceeded", NoSuchModel: "model_not_found", NoToken: "invalid_api_key",
+    MessageTooLong: "context_length_exceeded", NoSuchModel: "model_not_found", WrongKey: "invalid_api_key",
     TooManyAtOnce: "rate_limit_exceeded", BadField: "invalid_type", Unsupported: "unsupported_parameter",
 }  # fmt: skip
 _KINDS: Final = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}

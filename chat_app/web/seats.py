@@ -2,9 +2,9 @@
 
 Knows engines and the order of coming; knows nothing of conversations or of HTTP.
 
-Locking: `_changed` guards all that `Seats` holds and is never held while anything is computed. An engine belongs to
-the one thread that has taken it until its seat is left. The engines are siblings, so the answers that have one are
-written side by side, a token each in turn (chat_app/turns.py).
+Locking: a line's `changed` guards all that it and its seats hold and is never held while anything is computed. An
+engine belongs to the one thread that has taken it until its seat is left. The engines are siblings, so the answers
+that have one are written side by side, a token each in turn (chat_app/turns.py).
 """
 
 from __future__ import annotations
@@ -23,16 +23,23 @@ _POLL: Final = 1.0  # seconds
 _LAST_WORDS: Final = 60.0  # seconds that answers have to end in when they are told to: a long prompt's block
 
 
-class Seats:
-    """Room for answers over the weights of one engine."""
+class Line:
+    """The answers of all voices of a mind, in the order of coming: the first AT_ONCE may have an engine."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._changed = threading.Condition()
+    def __init__(self) -> None:
+        self.changed: Final = threading.Condition()
+        self.seats: Final[list[Seat]] = []
+        self.closed = False
+
+
+class Seats:
+    """Room for answers over the weights of one engine, a voice's; its answers wait in `line`."""
+
+    def __init__(self, engine: Engine, line: Line) -> None:
+        self.line: Final = line
         self._first: Engine | None = engine
         self._free = [engine]  # the one that was not used for the longest time first
         self._made = 1
-        self._seats: list[Seat] = []  # in the order of coming: the first AT_ONCE may have an engine
-        self.closed = False
 
     @contextmanager
     def seat(self, gone: Callable[[], bool]) -> Iterator[Seat]:
@@ -41,27 +48,27 @@ class Seats:
         TooManyAtOnce where the line is full, MindBusy where the mind is leaving: while a seat is held, it stays.
         """
         seat = Seat(self, gone)
-        with self._changed:
-            if self.closed:
+        with self.line.changed:
+            if self.line.closed:
                 raise MindBusy
-            if len(self._seats) >= AT_ONCE + IN_LINE:
+            if len(self.line.seats) >= AT_ONCE + IN_LINE:
                 raise TooManyAtOnce
-            self._seats.append(seat)
+            self.line.seats.append(seat)
         try:
             yield seat
         finally:
-            with self._changed:
-                self._seats.remove(seat)
+            with self.line.changed:
+                self.line.seats.remove(seat)
                 if seat.engine is not None:
                     self._free.append(seat.engine)
-                self._changed.notify_all()
+                self.line.changed.notify_all()
 
     def close(self) -> None:
         """End every answer after its token, wait until they have ended, and forget the weights."""
-        with self._changed:
-            self.closed = True
-            self._changed.notify_all()
-            self._changed.wait_for(lambda: not self._seats, _LAST_WORDS)
+        with self.line.changed:
+            self.line.closed = True
+            self.line.changed.notify_all()
+            self.line.changed.wait_for(lambda: not self.line.seats, _LAST_WORDS)
             self._first = None
             self._free.clear()
 
@@ -73,8 +80,9 @@ class Seats:
         return self._first
 
     def _lend(self, seat: Seat, ids: Sequence[int], seconds: float) -> Engine | None:
-        with self._changed:
-            if not self._changed.wait_for(lambda: seat in self._seats[:AT_ONCE], seconds):
+        with self.line.changed:
+            come = self.line.changed.wait_for(lambda: seat in self.line.seats[:AT_ONCE], seconds)
+            if not come or self.line.closed:
                 return None
             best = max(self._free, key=lambda engine: _worth(engine.cache.ids, ids), default=None)
             if best is None or (self._made < AT_ONCE and best.cache.ids and not _worth(best.cache.ids, ids)):
@@ -107,7 +115,7 @@ class Seat:
 
     def is_over(self) -> bool:
         """Whether the answer should end: nobody listens any more, or the mind is about to leave."""
-        return self._seats.closed or self._gone()
+        return self._seats.line.closed or self._gone()
 
 
 def _worth(cached: Sequence[int], ids: Sequence[int]) -> int:

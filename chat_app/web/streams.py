@@ -15,7 +15,7 @@ from typing import Any, Final
 from chat_app.answer import Answer
 from chat_app.attraction import Continuation, groups
 from chat_app.chat import Chat
-from chat_app.errors import BoxError
+from chat_app.errors import BoxError, MindBusy
 from chat_app.web.guard import broken
 from chat_app.web.replies import WAITING, event, failure
 from chat_app.web.seats import Seat
@@ -57,6 +57,8 @@ def attraction(ways: Iterator[Continuation], seat: Seat, lang: str, held: ExitSt
     with held:
         try:
             yield from _in_line(seat, ())
+            if seat.engine is None:
+                raise MindBusy
             for way in ways:
                 texts.append(way.text)
                 told = {"text": way.text, "log_probability": way.log_probability, "finish": way.finish}

@@ -39,7 +39,7 @@ from chat_app.errors import (
 )
 from chat_app.mind import Mind
 from chat_app.sampler import Sampling
-from chat_app.web.seats import Seats
+from chat_app.web.seats import Line, Seats
 
 DELETED: Final = "deleted"  # the folder beside, from which a person may take a conversation back
 _OPEN: Final = 16  # talks whose chats are kept; the others are read again from their files
@@ -55,8 +55,6 @@ class Talk:
     lock: threading.Lock = field(default_factory=threading.Lock)
     ids: list[int] = field(default_factory=list)
     """What a cache may still hold of it."""
-    size: int = 0
-    """Of its file when it was last looked at: another program may go on with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +70,7 @@ class Talks:
     """All conversations with one mind, which may change."""
 
     def __init__(self, chat: Chat, *, terminal: bool = False) -> None:
-        self.folder = chat.folder
+        self.folder, self._asked = chat.folder, chat.asked
         self._terminal = chat if terminal else None
         self._lock = threading.Lock()
         self._open: OrderedDict[str, Talk] = OrderedDict()
@@ -88,7 +86,7 @@ class Talks:
         self._speak_with(chat.mind, own.engine.sibling() if self._terminal else own.engine, own.sampling)
 
     def _speak_with(self, mind: Mind, engine: Engine, sampling: Sampling) -> None:
-        self.mind, self.voice = mind, Voice("", Seats(engine), sampling)
+        self.mind, self.voice = mind, Voice("", Seats(engine, Line()), sampling)
         self._voices = {"": self.voice}
 
     def voice_of(self, mode: str) -> Voice:
@@ -105,8 +103,9 @@ class Talks:
         if mode not in self._voices:
             if mode not in self.mind.variants:
                 raise NoSuchVoice(name=mode, known=", ".join(self.mind.variants) or "-")
-            engine = self._voices[""].seats.engine.variant(self.mind, mode)
-            self._voices[mode] = Voice(mode, Seats(engine), self.mind.variants[mode].sampling)
+            own = self._voices[""].seats
+            engine, sampling = own.engine.variant(self.mind, mode), self.mind.variants[mode].sampling
+            self._voices[mode] = Voice(mode, Seats(engine, own.line), sampling.settled(self._asked))
         return self._voices[mode]
 
     def let_go(self) -> None:
@@ -141,7 +140,7 @@ class Talks:
         try:
             self.let_go()
             try:
-                self._speak_with(mind, Engine.with_mind(mind), mind.manners.sampling)
+                self._speak_with(mind, Engine.with_mind(mind), mind.manners.sampling.settled(self._asked))
             except MindError:
                 self._speak_with(self.mind, Engine.with_mind(self.mind), self._voices[""].sampling)
                 raise
@@ -182,19 +181,25 @@ class Talks:
 
         NoSuchConversation where there is none, ConversationBusy where an answer is being written in it.
         """
-        with self._lock:
-            talk = self._open.get(name)
-            if talk is None or (not talk.lock.locked() and _size(talk) != talk.size):
-                talk = self._open[name] = self._loaded(name)
-            self._open.move_to_end(name)
-            self._put_away()
-        if not talk.lock.acquire(timeout=_PATIENCE):
-            raise ConversationBusy
+        talk = self._taken(name)
         try:
             yield talk
         finally:
-            talk.size = _size(talk)
             talk.lock.release()
+
+    def _taken(self, name: str) -> Talk:
+        while True:
+            with self._lock:
+                talk = self._open.get(name)
+                if talk is None or (not talk.lock.locked() and talk.chat.conversation.went_on):
+                    talk = self._open[name] = self._loaded(name)
+                self._open.move_to_end(name)
+                self._put_away()
+            if not talk.lock.acquire(timeout=_PATIENCE):
+                raise ConversationBusy
+            if self._open.get(name) is talk:
+                return talk
+            talk.lock.release()  # deleted, or read anew, while it was waited for
 
     def check_ours(self, talk: Talk) -> None:
         """ConversationElsewhere where it is the one that goes on in the terminal."""
@@ -217,7 +222,7 @@ class Talks:
                 self._open.pop(name, None)
 
     def _chat(self) -> Chat:
-        return Chat(self.mind, None, self.folder)
+        return Chat(self.mind, None, self.folder, self._asked)
 
     def _loaded(self, name: str) -> Talk:
         path = conversations.named(self.folder, name)
@@ -225,13 +230,13 @@ class Talks:
             raise NoSuchConversation(name=name)
         talk = Talk(self._chat())
         talk.chat.load(path)
-        talk.size = _size(talk)
         return talk
 
     def _put_away(self) -> None:
-        """Forget the talks that were not looked at for the longest time and stand in their files."""
+        """Forget the talks that were not looked at for the longest time and are found in the folder."""
         for name, talk in list(self._open.items())[:-_OPEN]:
-            if talk.chat.conversation.saved and not talk.lock.locked():
+            conversation = talk.chat.conversation
+            if conversation.saved and conversation.path.parent == self.folder and not talk.lock.locked():
                 del self._open[name]
 
     def _read(self, path: Path) -> dict[str, Any]:
@@ -250,13 +255,6 @@ class Talks:
                 known = self._seen[path] = (state.st_size, state.st_mtime_ns), found
             return known[1]
         return None
-
-
-def _size(talk: Talk) -> int:
-    try:
-        return talk.chat.conversation.path.stat().st_size
-    except OSError:
-        return 0
 
 
 def _mind_title(path: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import shutil
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from chat_app.errors import (
     MindError,
     MindTooLarge,
     MindTruncated,
+    NothingToLookAt,
     NothingToRetry,
     UnknownSetting,
 )
@@ -283,7 +285,7 @@ def test_a_conversation_that_is_nowhere_but_in_memory_is_not_thrown_away(
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "open", full)
-        patch.setattr(Path, "write_bytes", full)
+        patch.setattr(tempfile, "NamedTemporaryFile", full)
         chat.conversation.add(minds.template.Message("user", "Река"))
         for line in ("/reset", f"/load {other}"):
             with pytest.raises(BoxError):
@@ -342,6 +344,44 @@ def test_save_overwrites_no_file_but_its_own_copies(chat: Chat, tmp_path: Path) 
     run(chat, f"/save {copy}")
     assert "> Сад" in copy.read_text("utf-8")
     assert run(chat, f"/save {chat.conversation.path}", "en") == language.SAVED("en", path=chat.conversation.path)
+
+
+def test_save_replaces_nothing_that_is_there(chat: Chat, tmp_path: Path) -> None:
+    "".join(chat.say("Дом"))
+    nowhere, mine = tmp_path / "link.txt", tmp_path / "talk.txt.partial"
+    nowhere.symlink_to(tmp_path / "nothing")
+    mine.write_text("моё")
+    for name in (nowhere, "/dev/null"):
+        with pytest.raises(FileExists):
+            run(chat, f"/save {name}")
+    run(chat, f"/save {tmp_path / 'talk.txt'}")
+    assert mine.read_text() == "моё"
+
+
+def test_saving_from_a_folder_that_is_gone_is_a_sentence(
+    chat: Chat, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    "".join(chat.say("Дом"))
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(ConversationUnwritable):
+        run(chat, "/save talk.txt")
+
+
+@pytest.mark.parametrize("line", ["/mind \0a", "/load \0a", f"/look {'9' * 5000}", f"/attract {'9' * 5000}"])
+def test_odd_arguments_are_a_sentence(chat: Chat, line: str) -> None:
+    "".join(chat.say("Дом"))
+    with pytest.raises(BoxError):
+        list(commands.run(chat, line, "ru").lines)
+
+
+def test_an_answer_of_spaces_has_nothing_to_look_into(chat: Chat) -> None:
+    chat.conversation.add(minds.template.Message("user", "Дом"))
+    chat.conversation.add(minds.template.Message("assistant", " "))
+    with pytest.raises(NothingToLookAt):
+        run(chat, "/look")
 
 
 def test_nothing_said_is_nothing_saved(chat: Chat, lang: str) -> None:

@@ -78,7 +78,8 @@ def test_a_window_is_ours_where_no_shell_shares_it_and_a_person_sees_it(
     monkeypatch: pytest.MonkeyPatch, processes: int, ours: bool, person: bool
 ) -> None:
     monkeypatch.setattr(console, "is_terminal", lambda stream: person)
-    assert console.is_ours(Kernel((866, 866), processes)) == (ours and person)
+    assert console.is_ours(2, Kernel((866, 866), processes)) == (ours and person)
+    assert console.is_ours(1, Kernel((866, 866), processes)) == (processes == 1 and person)
 
 
 @given(st.text())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat_app import conversation as conversations
+from chat_app import places
 from chat_app.conversation import Conversation, load, recent
 from chat_app.errors import (
     ConversationUnreadable,
@@ -175,20 +178,35 @@ def test_a_full_disk_takes_no_half_line_and_loses_nothing(tmp_path: Path) -> Non
 def test_a_folder_that_cannot_be_written_is_given_up_for_the_temporary_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(conversations.tempfile, "gettempdir", lambda: str(tmp_path / "tmp"))
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path))
     (tmp_path / "file").touch()
     conversation = talk(tmp_path / "file" / "folder")
     assert conversation.problem is not None
     assert conversation.saved
-    assert conversation.path.parent == tmp_path / "tmp" / "mind-in-a-box"
+    assert conversation.path.parent == places.shelter()
     assert said(load(conversation.path, "мозг")) == said(conversation)
+
+
+def test_the_temporary_folder_is_nobody_elses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path))
+    (tmp_path / "file").touch()
+    folder = tmp_path / f"mind-in-a-box-{os.getuid()}"
+    folder.mkdir(mode=0o755)  # somebody came first, and would read along
+    conversation = talk(tmp_path / "file" / "folder")
+    assert not conversation.saved
+    with pytest.raises(ConversationUnwritable):
+        conversation.rescue()
+    assert list(folder.iterdir()) == []
+    folder.chmod(0o700)
+    conversation.flush()
+    assert conversation.saved
 
 
 def test_a_folder_that_may_not_even_be_looked_into_is_no_crash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def forbidden(*_: Any, **__: Any) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(conversations.tempfile, "gettempdir", lambda: str(tmp_path / "tmp"))
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path))
     with monkeypatch.context() as patch:
         for name in ("stat", "mkdir", "open", "exists"):
             patch.setattr(Path, name, forbidden)
@@ -201,7 +219,7 @@ def test_a_folder_that_may_not_even_be_looked_into_is_no_crash(tmp_path: Path, m
 
 def test_with_no_disk_at_all_the_conversation_lives_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
-    monkeypatch.setattr(conversations.tempfile, "gettempdir", lambda: str(tmp_path / "file"))
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path / "file"))
     conversation = talk(tmp_path / "file")
     assert conversation.problem is not None
     assert not conversation.saved
@@ -214,7 +232,7 @@ def test_a_machine_without_any_folder_to_write_is_no_crash(tmp_path: Path, monke
         raise FileNotFoundError(2, "No usable temporary directory found")
 
     (tmp_path / "file").touch()
-    monkeypatch.setattr(conversations.tempfile, "gettempdir", none)
+    monkeypatch.setattr(tempfile, "gettempdir", none)
     conversation = talk(tmp_path / "file")
     assert len(conversation.messages) == 4
     with pytest.raises(ConversationUnwritable, match="No usable temporary directory"):
@@ -224,7 +242,7 @@ def test_a_machine_without_any_folder_to_write_is_no_crash(tmp_path: Path, monke
 def test_a_conversation_that_is_left_is_brought_to_whatever_disk_there_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(conversations.tempfile, "gettempdir", lambda: str(tmp_path / "tmp"))
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path))
     conversation = talk(tmp_path, 1)
     assert conversation.rescue() == conversation.path
     real = Path.open
@@ -238,7 +256,7 @@ def test_a_conversation_that_is_left_is_brought_to_whatever_disk_there_is(
     conversation.add(Message("user", "последнее слово"))
     assert not conversation.saved
     kept = conversation.rescue()
-    assert kept == tmp_path / "tmp" / "mind-in-a-box" / conversation.path.name
+    assert kept == places.shelter() / conversation.path.name
     assert said(load(kept, "мозг")) == said(conversation)
 
 
@@ -279,7 +297,7 @@ def test_a_full_disk_keeps_what_was_saved_before(tmp_path: Path) -> None:
     with disk_of(50), pytest.raises(ConversationUnwritable):
         longer.save_as(path)
     assert path.read_text() == before
-    assert not list(tmp_path.glob("*.partial"))
+    assert [file for file in tmp_path.iterdir() if file.suffix != ".jsonl"] == [path]
 
 
 def test_the_latest_conversations_come_first_and_are_found_by_name(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -137,6 +138,26 @@ def test_a_folder_is_not_a_mind(tmp_path: Path) -> None:
         open_mind(tmp_path)
 
 
+def test_a_name_that_no_file_can_have_is_refused() -> None:
+    with pytest.raises(MindUnreadable):
+        open_mind(Path("\0a"))
+
+
+def test_neighbours_are_searched_once_until_they_change(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mind, other = tmp_path / "a.mind", tmp_path / "mind-in-a-box-other"
+    shutil.copy(small, mind)
+    other.write_bytes(b"no mind" * 99)
+    (tmp_path / "mind-in-a-box-other.tar.gz").write_bytes(b"an archive")
+    looked: list[Path] = []
+    monkeypatch.setattr(box, "_find_trailer", looked.append)
+    assert box.near(mind) == box.near(mind) == [mind]
+    assert looked == [other]
+    shutil.copy(small, other)
+    assert box.near(mind) == [mind, other]
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"x", b"MZ\x90" * 100, MAGIC, b"\0" * 8 + MAGIC, b"\xff" * 8 + MAGIC, b"{}" * 50]
 )
@@ -191,7 +212,9 @@ MISFITS: dict[str, Change] = {
     "config is not JSON": lambda _, m: m.update(config="{"),
     "card is not a JSON object": lambda _, m: m.update(card=[]),
     "unknown key width": lambda _, m: m["config"].update(width=3),
-    "lacks a key": lambda _, m: m["config"].pop("n_layer"),
+    "lacks the key n_layer": lambda _, m: m["config"].pop("n_layer"),
+    "lacks the key norm": lambda _, m: m["config"].pop("norm"),
+    "normaliser is not a JSON object": lambda _, m: m["tokenizer"].update(normaliser=[1]),
     "n_layer must be": lambda _, m: m["config"].update(n_layer=1.0),
     "vocab_size must be": lambda _, m: m["config"].update(vocab_size=0),
     "tied must be true or false": lambda _, m: m["config"].update(tied=1),
@@ -205,7 +228,7 @@ MISFITS: dict[str, Change] = {
     "character map is damaged": lambda _, m: m["tokenizer"].update(
         normaliser={
             "kind": "sentencepiece",
-            "charsmap": "AAAA",
+            "charsmap": "CAAAAAAAAAAA",  # nine bytes that say they hold eight beside their size
             "remove_extra_whitespaces": True,
             "escape_whitespaces": True,
         }

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import re
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import minds
@@ -153,13 +154,14 @@ def talk(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("TERM", "xterm")
 
     def run(
-        path: Path, keys: str | bytes, *, lang: str = "ru", settle: Any = lambda sampling: sampling, **options: bool
-    ) -> str:
+        path: Path, keys: str | bytes, *, lang: str = "ru", asked: Mapping[str, str] = MappingProxyType({}),
+        **options: bool,
+    ) -> str:  # fmt: skip
         shown: list[str] = []
         monkeypatch.setattr(screen, "print_formatted_text", lambda text, **_: print("".join(part[1] for part in text)))
         with create_pipe_input() as pipe, create_app_session(input=pipe, output=DummyOutput()):
             pipe.send_bytes(keys if isinstance(keys, bytes) else keys.encode())
-            assert Terminal(Awakening(path), lang, settle, **options).run() == 0
+            assert Terminal(Awakening(path, asked), lang, **options).run() == 0
         shown.append(capsys.readouterr().out)
         return "".join(shown)
 
@@ -175,7 +177,7 @@ def test_it_greets_answers_and_leaves(talk: Talk, chatting: Path) -> None:
 
 
 def test_settings_of_the_command_line_come_over_those_of_the_mind(talk: Talk, chatting: Path) -> None:
-    said = talk(chatting, f"a\r/max_tokens\r{END}", settle=lambda sampling: sampling.changed("max_tokens", "2"))
+    said = talk(chatting, f"a\r/max_tokens\r{END}", asked={"max_tokens": "2"})
     assert said.splitlines()[3:] == ["Привет,", language.CUT_ANSWER("ru", longer=4), "max_tokens = 2"]
 
 
@@ -233,7 +235,7 @@ def test_interrupting_an_answer_keeps_the_talk(talk: Talk, babbling: Path, monke
         write(it, stream())
 
     monkeypatch.setattr(Screen, "write", interrupted)
-    said = talk(babbling, f"Дом\r/context\r{END}", settle=lambda sampling: sampling.changed("seed", "1")).splitlines()
+    said = talk(babbling, f"Дом\r/context\r{END}", asked={"seed": "1"}).splitlines()
     assert len(said[3].strip()) <= 3
     assert said[4] == language.STOPPED("ru")
     assert said[5].startswith("В памяти")

@@ -6,6 +6,8 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
+
 from chat_app.engine import Engine
 from chat_app.mind import open_mind
 from chat_app.sampler import Sampling
@@ -60,3 +62,35 @@ def test_two_answers_at_once_are_those_that_each_would_be_alone(babbling: Path) 
     for writer in writers:
         writer.join()
     assert together == alone
+
+
+@pytest.mark.parametrize("comes", [False, True], ids=["before the turn comes", "just as it comes"])
+def test_whoever_is_interrupted_in_line_holds_nobody_up(monkeypatch: pytest.MonkeyPatch, comes: bool) -> None:
+    turns, taken = Turns(), []
+
+    class Interrupting:
+        """A lock at which Ctrl-C reaches whoever waits for it."""
+
+        acquired = False
+
+        def acquire(self) -> None:
+            if self.acquired:
+                if comes:
+                    turns.__exit__()
+                raise KeyboardInterrupt
+            self.acquired = True
+
+        def release(self) -> None:
+            """The turn is handed over."""
+
+    turns.__enter__()
+    with monkeypatch.context() as patch:
+        patch.setattr("chat_app.turns.threading.Lock", Interrupting)
+        with pytest.raises(KeyboardInterrupt):
+            turns.__enter__()
+    if not comes:
+        worker = waiting(turns, taken, "next")
+        turns.__exit__()
+        worker.join()
+        assert taken == ["next"]
+    assert not turns._taken

@@ -16,7 +16,7 @@ from chat_app import commands, conversation, language, selftest
 from chat_app.answer import Answer
 from chat_app.chat import Chat
 from chat_app.engine import Engine, Stats
-from chat_app.errors import MindDamaged, MindMisfit, NoSuchVoice, NothingToRetry, SelftestFailed
+from chat_app.errors import MindDamaged, MindMisfit, MindUnreadable, NoSuchVoice, NothingToRetry, SelftestFailed
 from chat_app.integrity import verify
 from chat_app.mind import Mind, open_mind
 from chat_app.sampler import Sampling
@@ -267,3 +267,25 @@ def test_in_a_pipe_every_voice_has_its_line_and_its_name_beside(tmp_path) -> Non
     assert "Проба:" in run.stderr
     assert "Философ:" in run.stderr
     assert "Теперь говорит Философ." in run.stderr
+
+
+def test_what_the_command_line_asks_holds_for_every_voice(tmp_path: Path) -> None:
+    chat = Chat.with_mind(voiced(tmp_path / "two.mind"), tmp_path, {"max_tokens": "3", "seed": "7"})
+    assert (chat.sampling.max_tokens, chat.sampling.seed) == (3, 7)
+    assert (chat.as_voice("artistic").sampling.max_tokens, chat.as_voice("artistic").sampling.seed) == (3, 7)
+    assert chat.as_voice("artistic").sampling.temperature == 1.3
+    chat.set_mode("artistic")
+    chat.switch(voiced(tmp_path / "other.mind", seed=2))
+    assert (chat.mode, chat.sampling.max_tokens, chat.sampling.seed) == ("", 3, 7)
+
+
+def test_another_mind_that_cannot_be_loaded_leaves_the_voice_and_its_settings(tmp_path: Path) -> None:
+    chat = Chat.with_mind(voiced(tmp_path / "two.mind"), tmp_path)
+    other = voiced(tmp_path / "other.mind", seed=2)
+    chat.set_mode("artistic")
+    chat.sampling = chat.sampling.changed("max_tokens", "5")
+    (tmp_path / "other.mind").unlink()
+    with pytest.raises(MindUnreadable):
+        chat.switch(other)
+    assert (chat.mode, chat.sampling.temperature, chat.sampling.max_tokens) == ("artistic", 1.3, 5)
+    assert len("".join(chat.say("Сад"))) > 0

@@ -7,7 +7,7 @@ import re
 
 import minds
 from page.visits import EVIL, PHONE
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 # --- talking -----------------------------------------------------------------------------------------------------
 
@@ -265,6 +265,41 @@ def test_what_the_mind_cannot_hold_comes_back_into_the_line_with_the_reason(visi
     expect(here.page.locator("#trouble")).to_contain_text("Сократи")
     expect(here.page.locator("#words")).to_have_value("слишком длинно " * 100)
     expect(here.page.locator("#welcome")).to_be_visible()
+
+
+def test_a_mended_line_that_the_mind_cannot_hold_stays_open_to_be_mended(visit, programs, chatting) -> None:
+    here = visit(programs(chatting))
+    here.expected = ["status of 400"]
+    here.ask("Первая.")
+    here.page.press("#words", "ArrowUp")
+    here.page.fill(".edit textarea", "слишком длинно " * 100)
+    here.page.press(".edit textarea", "Enter")
+    expect(here.page.locator("#trouble")).to_contain_text("Сократи")
+    expect(here.page.locator(".edit textarea")).to_have_value("слишком длинно " * 100)
+    here.page.press(".edit textarea", "Escape")
+    assert here.lines == ["Первая.", minds.ANSWER_TEXT]
+
+
+def test_a_refused_line_is_found_again_in_the_conversation_it_was_meant_for(visit, programs, chatting) -> None:
+    here = visit(programs(chatting))
+    here.expected = ["status of 400"]
+    here.ask("Первая.")
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    here.page.route("**/say", hold)
+    here.say("слишком длинно " * 100)
+    while not held:
+        here.page.wait_for_timeout(20)
+    here.page.click("#fresh")
+    here.page.fill("#words", "другое")
+    held[0].continue_()
+    expect(here.page.locator("#trouble")).to_contain_text("Сократи")
+    expect(here.page.locator("#words")).to_have_value("другое")
+    here.page.locator("#talks").get_by_text("Первая.").first.click()
+    expect(here.page.locator("#words")).to_have_value("слишком длинно " * 100)
 
 
 # --- settings ----------------------------------------------------------------------------------------------------

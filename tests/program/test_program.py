@@ -16,6 +16,7 @@ import pytest
 from chat_app import __version__, places
 from chat_app.__main__ import main
 from chat_app.box import MAGIC
+from chat_app.errors import MindMissing
 
 HELLO = minds.ANSWER_TEXT + "\n"
 
@@ -100,6 +101,9 @@ def test_answers_that_find_no_room_end_it_with_a_sentence(
         _, remarks = program(chatting, given=b"a\nb\n", environment=environment, stdout=full, code=141)
     assert remarks == "There is nowhere to write the answers (No space left on device): stopping.\n"
     assert '"content":"a"' in next(home.rglob("*.jsonl")).read_text()
+    with Path("/dev/full").open("wb") as full:
+        _, remarks = program(chatting, "--verify", environment=environment, stdout=full, code=141)
+    assert remarks == "There is nowhere to write the answers (No space left on device): stopping.\n"
 
 
 @pytest.mark.parametrize(("descriptor", "code", "answers"), [(0, 0, ""), (1, 141, ""), (2, 0, HELLO)])
@@ -271,6 +275,12 @@ def test_selftest_and_verify_tell_and_fail_by_their_codes(
     assert main([str(damaged), "--selftest", "--lang", "en"]) == 3
 
 
+def test_a_name_that_is_not_utf8_is_a_sentence(capsys: pytest.CaptureFixture[str], home: Path) -> None:
+    assert main(["--mind", "/tmp/x\udcff.mind", "--lang", "en"]) == MindMissing.exit_code
+    assert "There is no mind at" in capsys.readouterr().err
+    assert "MindMissing" in (home / "last-error.log").read_text("utf-8")
+
+
 def test_a_pipe_answers_without_a_process_too(
     babbling: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -290,7 +300,7 @@ def test_a_pipe_answers_without_a_process_too(
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("\n".join(lines).encode()), "utf-8"))
     assert main([str(babbling), "--lang", "en"]) == 1
     answers, remarks = capsys.readouterr()
-    assert len(answers.splitlines()) == 3
+    assert [bool(line) for line in answers.splitlines()] == [True, True, True, False]  # the last has no answer
     assert "top_p cannot be 9" in remarks
     assert "Shorten the line" in remarks
 

@@ -85,10 +85,10 @@ def test_a_reader_who_leaves_while_a_prompt_is_read_is_not_answered(
     monkeypatch.setattr(engine, "BLOCK", 1)  # a prompt of many blocks
     talk = client.new()
     connection = client.open_stream(f"{talk}/say", {"text": "длинно " * 60})
-    until(lambda: bool(client.web.talks.voice.seats._seats))
+    until(lambda: bool(client.web.talks.voice.seats.line.seats))
     time.sleep(10 * TOKEN)
     connection.close()
-    until(lambda: not client.web.talks.voice.seats._seats)
+    until(lambda: not client.web.talks.voice.seats.line.seats)
     assert saved(client, talk)[-1]["content"] == ""
 
 
@@ -160,7 +160,7 @@ def test_who_leaves_the_line_leaves_an_empty_answer(client: Client, monkeypatch:
             line = pieces(waiting)
             next(line)
             line.close()
-        until(lambda: len(client.web.talks.voice.seats._seats) == 1)
+        until(lambda: len(client.web.talks.voice.seats.line.seats) == 1)
         next(events)  # the other goes on
         events.close()
     assert [row.get("content") for row in saved(client, second)] == [None, "Тоже", ""]
@@ -204,6 +204,27 @@ def test_another_mind_lets_no_answer_be_lost(client: Client) -> None:
     assert saved(client, talk)[-1]["content"].startswith("раз два раз")
     again = client.post(f"{talk}/say", {"text": "Ещё", "sampling": {"max_tokens": 2}})
     assert again.text == "раз два"
+
+
+def test_a_stream_that_a_change_of_mind_breaks_off_is_no_answer(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(seats, "AT_ONCE", 1)
+    monkeypatch.setattr("chat_app.web.openai_api._PATIENCE", 0.02)
+    asked = {"messages": [{"role": "user", "content": "Считай"}], "stream": True}
+    with (
+        client.open_stream("/v1/chat/completions", asked) as writing,
+        client.open_stream("/v1/chat/completions", asked) as waiting,
+        client.open_stream("/api/attract", {"prompt": "Считай"}) as drawn,
+    ):
+        streams = [pieces(each) for each in (writing, waiting, drawn)]
+        next(streams[0])
+        next(streams[1])
+        next(streams[2])
+        assert client.post("/api/mind", {"name": "endless"}).status == 200
+        for stream in streams:
+            *_, (_, last) = stream
+            assert json.loads(last.removeprefix(b"data: ")).get("error", {}).get("code") == "mind_busy", last
 
 
 def test_a_program_that_ends_keeps_what_was_being_written(client: Client) -> None:

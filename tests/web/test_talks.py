@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import minds
@@ -13,7 +16,10 @@ from web_client import Client
 
 from chat_app import conversation as conversations
 from chat_app.chat import Chat
+from chat_app.errors import TooManyAtOnce
 from chat_app.mind import open_mind
+from chat_app.template import Message
+from chat_app.web import seats
 from chat_app.web import talks as talks_module
 from chat_app.web.server import Web
 from trainer import mind_file
@@ -195,6 +201,60 @@ def test_many_open_conversations_are_read_again_from_their_files(
         assert roles(client, talk)[0] == ("user", talk)
 
 
+def test_what_the_folder_does_not_take_stays_open_and_the_page_says_where_it_is_kept(
+    client: Client, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(talks_module, "_OPEN", 2)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    client.web.talks.folder.touch()  # no folder can be made there
+    talk = client.new()
+    client.post(f"{talk}/say", {"text": "Первая"})
+    for _ in range(3):
+        client.post(f"{client.new()}/say", {"text": "Ещё"})
+    kept = client.web.talks._open[talk.rsplit("/", 1)[1]].chat.conversation.path
+    assert str(kept) in client.get(talk).value["problem"]
+    assert roles(client, talk)[0] == ("user", "Первая")
+
+
+def test_what_another_program_writes_is_read_and_nothing_of_ours_is_lost(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    talk = client.new()
+    client.post(f"{talk}/say", {"text": "Раз"})
+    ours = client.web.talks._open[talk.rsplit("/", 1)[1]].chat.conversation
+    other = conversations.load(ours.path, ours.mind)
+    other.add(Message("user", "Другая программа"))
+    other.add(Message("assistant", "Ответ"))
+    assert [text for _, text in roles(client, talk)] == ["Раз", HELLO, "Другая программа", "Ответ"]
+
+    def full(self: conversations.Conversation) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(conversations.Conversation, "_append", full)
+        client.post(f"{talk}/say", {"text": "Не поместилось"})
+        conversations.Conversation.add(other, Message("user", "Снова она"))
+    assert ("user", "Не поместилось") in roles(client, talk)
+
+
+def test_a_conversation_deleted_while_a_request_waits_for_it_does_not_come_back(client: Client) -> None:
+    talk = client.new()
+    client.post(f"{talk}/say", {"text": "Раз"})
+    talks, name = client.web.talks, talk.rsplit("/", 1)[1]
+    answers = []
+    with talks.talk(name):
+        waiting = threading.Thread(target=lambda: answers.append(client.post(f"{talk}/say", {"text": "Два"})))
+        waiting.start()
+        path = talks._open[name].chat.conversation.path
+        while talks._open[name].lock.locked() and not client.web.talks.voice.seats.line.seats:
+            time.sleep(0.001)
+        path.unlink()
+        del talks._open[name]
+    waiting.join()
+    assert answers[0].status == 404
+    assert not path.exists()
+
+
 def test_where_the_mind_is_drawn_is_shown_way_by_way(client: Client) -> None:
     answer = client.post("/api/attract", {"prompt": "А", "count": 3})
     assert [event["continuation"]["text"] for event in answer.events[:-1]] == [HELLO] * 3
@@ -286,6 +346,28 @@ def test_another_voice_of_the_mind_answers_when_it_is_chosen(voiced: Client) -> 
     voiced.post("/api/mode", {"name": "normal"})
     assert voiced.post(f"{talk}/retry", {}).text == own
     assert voiced.post("/api/mode", {"name": "nobody"}).status == 404
+
+
+def test_all_voices_wait_in_one_line(voiced: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    voiced.post("/api/mode", {"name": "artistic"})
+    own, other = (voiced.web.talks.voice_of(mode).seats for mode in ("", "artistic"))
+    with ExitStack() as held:
+        for number in range(seats.AT_ONCE + seats.IN_LINE):
+            held.enter_context((own, other)[number % 2].seat(lambda: False))
+        for each in (own, other):
+            with pytest.raises(TooManyAtOnce), each.seat(lambda: False):
+                pass
+
+
+def test_what_the_command_line_asks_holds_for_every_voice_on_the_page(voiced: Client, tmp_path: Path) -> None:
+    web = Web(Chat.with_mind(voiced.web.talks.mind, tmp_path / "more", {"max_tokens": "3"}), "ru")
+    try:
+        client = Client(web)
+        assert len(client.post(f"{client.new()}/say", {"text": "А"}).text) == 3
+        client.post("/api/mode", {"name": "artistic"})
+        assert len(client.post(f"{client.new()}/say", {"text": "А"}).text) == 3
+    finally:
+        web.stop()
 
 
 def test_every_voice_is_a_model_of_the_api(voiced: Client) -> None:
