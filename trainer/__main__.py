@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import signal
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from types import FrameType, ModuleType
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import rich
 import typer
+from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -49,9 +52,8 @@ Start = Annotated[Path | None, typer.Option("--from", help="Start from this chec
 def corpus(name: Name, text: Text = [], change: Set = [], out: Out = None) -> None:  # noqa: B006
     """Gather and normalise the text, and hold a part of it out."""
     recipe, folder = opened(name, change, out)
-    talks = set(recipe.dialogues.sources if recipe.dialogues else ()) - set(recipe.corpus.sources)
-    texts = [each for each in text if each.partition("=")[0] not in talks]
-    found = gather.gather(with_texts(recipe.corpus, texts), folder, processes.available())
+    texts = with_texts(recipe.corpus, text, recipe.dialogues.sources if recipe.dialogues else ())
+    found = gather.gather(texts, folder, processes.available())
     if found.dropped:
         rich.print(found.samples())
     rich.print(corpus_report.table(found))
@@ -161,7 +163,7 @@ def _train(
     with Progress(*columns, disable=not place.first) as progress:
         run = stage.prepare(
             recipe, folder, vocabulary_stage.load(folder), device=device, ranks=place, minutes=minutes,
-            start=start, say=lambda line: progress.console.print(line, markup=False, highlight=False), **options,
+            start=start, say=partial(_say, progress.console), **options,
         )  # fmt: skip
         state = run.state
         run.say(f"{stage.STAGE}: {state.parameters / 1e6:.2f} M parameters on {device}, iteration {state.iteration}")
@@ -171,6 +173,11 @@ def _train(
                 progress.update(bar, completed=iteration, total=state.max_iters)
     ranks.leave()
     return not run.stop
+
+
+def _say(console: Console, line: str) -> None:
+    with suppress(SystemExit):  # rich's, where nobody reads the pipe any more: it falls silent, and training goes on
+        console.print(line, markup=False, highlight=False)
 
 
 def _leave(stage: str) -> NoReturn:
@@ -232,6 +239,9 @@ def grow(
 
 def main() -> None:
     """Run, and turn a maker's mistake into a sentence and the exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # what a mind writes is in no code page of Windows whole
+            stream.reconfigure(encoding="utf-8", errors="replace")
     try:
         app()
     except GrowError as error:

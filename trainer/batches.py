@@ -7,7 +7,7 @@ are cut into windows at new places, and the windows are shuffled: neighbours in 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
@@ -76,7 +76,11 @@ class Batches:
         self, tokens: Tokens, sources: dict[str, Source], block_size: int, size: int, seed: int,
         early_block_size: int | None = None,
     ) -> None:  # fmt: skip
-        """StageError where a source is too short for one window, or weighs too little for one a batch."""
+        """StageError where a source is too short for one window, or weighs too little for one a batch.
+
+        StageError, too, where `tokens` are not of these sources.
+        """
+        check_sources(tokens, sources, "corpus and tokens stages")
         weights = {name: sources[name].weight or 0.0 for name in tokens.counts}
         firsts = np.cumsum([0, *(counts.documents for counts in tokens.counts.values())]).tolist()
         if not all(weights.values()):  # no weights: one stream of everything
@@ -120,6 +124,15 @@ class _Phase:
         """Each stream's share of windows from its `begin` on, int64 [size, block_size + 1]."""
         parts = zip(self.streams, self.shares, begins)
         return np.concatenate([stream.take(np.arange(begin, begin + share)) for stream, share, begin in parts])
+
+
+def check_sources(tokens: Tokens, sources: Collection[str], stages: str) -> None:
+    """StageError where the recipe's sources are not those that the files were made of."""
+    if set(tokens.counts) != set(sources):
+        raise StageError(
+            f"The recipe's sources are {', '.join(sources)}, but the files were made of {', '.join(tokens.counts)}: "
+            f"run the {stages} again, or name the sources as they were."
+        )
 
 
 def shares(weights: list[float], size: int) -> list[int]:

@@ -86,6 +86,8 @@ def load(folder: Path, *, optimizers: bool = False) -> Checkpoint:
     if not exists(folder):
         raise StageError(f"There is no checkpoint at {folder}: run the {folder.parent.name} stage first.")
     folder = recovered(folder)
+    if not any((folder / name).exists() for name in (_STATE, _MODEL)):
+        raise StageError(f"{folder} is no checkpoint: give the folder of one, as OUT/pretrain/{BEST}, or a .mind.")
     try:
         about: dict[str, Any] = orjson.loads((folder / _STATE).read_bytes())
         average = folder / _AVERAGE

@@ -1,4 +1,4 @@
-"""Writing so that nothing is ever half written: beside the target, then renamed."""
+"""Writing so that nothing is ever half written: beside the target, then renamed; and reading what a stage wrote."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any
+
+import orjson
+
+from trainer.errors import StageError
 
 
 @contextmanager
@@ -62,6 +66,21 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 def recovered(path: Path) -> Path:
     """Where the folder stands that `replacing_folder` wrote, even if it was killed between its two renames."""
     return path if path.exists() or not _before(path).exists() else _before(path)
+
+
+def read_json(path: Path, stage: str, *keys: str) -> dict[str, Any]:
+    """The JSON object that a stage wrote, with `keys` in it. StageError where it is missing, cut, or another."""
+    try:
+        values = orjson.loads(path.read_bytes())
+    except FileNotFoundError as error:
+        raise StageError(f"There is no {path}: run the {stage} stage first.") from error
+    except orjson.JSONDecodeError as error:
+        raise StageError(f"{path} is not JSON ({error}): run the {stage} stage again.") from error
+    if not isinstance(values, dict):
+        raise StageError(f"{path} is not a JSON object: run the {stage} stage again.")
+    if missing := [key for key in keys if key not in values]:
+        raise StageError(f"{path} says nothing of {missing[0]}: run the {stage} stage again.")
+    return values
 
 
 def _before(path: Path) -> Path:

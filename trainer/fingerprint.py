@@ -10,6 +10,7 @@ import orjson
 
 from chat_app.pieces import Pieces
 from trainer.errors import StageError
+from trainer.files import read_json
 
 KEY: Final = "vocabulary"
 
@@ -25,5 +26,5 @@ def check(folder: Path, about: dict[str, Any], stage: str) -> None:
     Ids from before there were digests pass, and so do ids that stand in a folder without a vocabulary.
     """
     path = folder / "vocabulary.json"
-    if KEY in about and path.exists() and about[KEY] != of(Pieces.from_dict(orjson.loads(path.read_bytes()))):
+    if KEY in about and path.exists() and about[KEY] != of(Pieces.from_dict(read_json(path, KEY))):
         raise StageError(f"The ids of {folder} were made with another {path.name}: run the {stage} stage again.")

@@ -77,10 +77,11 @@ class KtoRun(Run):
         rows, good = len(batch), max(1, batch.desirable_tokens)
         batch = batch.take(self.ranks.share(rows))
         with torch.no_grad():
-            point = self._reference_point(batch)
+            there, count = self._crossed(self.model, batch)
+            point = self._reference_point(self.ranks.sum(there, self.device), self.ranks.sum(count, self.device))
         total = torch.zeros((), device=self.device)
         for part in batch.parts(self.settings.batch_size):
-            policy = self._policy(part.ids, part.targets)
+            policy = self._policy(self.model, part.ids, part.targets)
             desirable = torch.from_numpy(part.desirable).to(self.device)
             losses = kto_losses(self._rewards(policy, part.reference, part.targets), desirable, point, self.settings)
             loss = losses.sum() / rows - self.settings.sft_weight * policy[desirable].sum() / good
@@ -88,10 +89,10 @@ class KtoRun(Run):
             total += loss.detach()
         return self.ranks.sum(total.item(), self.device)
 
-    def _policy(self, ids: np.ndarray, targets: np.ndarray) -> Tensor:
+    def _policy(self, model: nn.Module, ids: np.ndarray, targets: np.ndarray) -> Tensor:
         rows = (torch.from_numpy(each).to(self.device) for each in (ids, targets))
         with self._autocast():
-            return sequence_log_probabilities(self.model, *rows)
+            return sequence_log_probabilities(model, *rows)
 
     def _rewards(self, policy: Tensor, reference: np.ndarray, targets: np.ndarray) -> Tensor:
         """The log-ratios [B] of answers, of a token each where the recipe says so."""
@@ -100,26 +101,33 @@ class KtoRun(Run):
             rewards = rewards / torch.from_numpy((targets >= 0).sum(1)).to(self.device)
         return rewards
 
-    def _reference_point(self, batch: Batch) -> Tensor:
-        """z_ref over the answers of all processes to the prompts of their neighbours."""
+    def _crossed(self, model: nn.Module, batch: Batch) -> tuple[float, int]:
+        """(sum, count) of the rewards of answers to their neighbours' prompts: of this process, for it may be alone."""
         found = [
-            self._rewards(self._policy(part.crossed_ids, part.crossed_targets), part.crossed_reference,
+            self._rewards(self._policy(model, part.crossed_ids, part.crossed_targets), part.crossed_reference,
                           part.crossed_targets)
             for part in batch.parts(self.settings.batch_size)
         ]  # fmt: skip
         rewards = torch.cat(found)
-        whole = self.ranks.sum(float(rewards.sum()), self.device) / self.ranks.sum(len(rewards), self.device)
-        return z_ref(torch.tensor([whole]), torch.zeros(1), clamp=self.settings.clamp).to(self.device)
+        return float(rewards.sum()), len(rewards)
+
+    def _reference_point(self, total: float, count: float) -> Tensor:
+        """z_ref, from the sum of so many crossed rewards."""
+        return z_ref(torch.tensor([total / count]), torch.zeros(1), clamp=self.settings.clamp).to(self.device)
 
     def _watch(self, model: nn.Module) -> dict[str, Any]:
-        """Rewards, gap, accuracy and z_ref of the rated answers held out; KL and loops of answers it writes now."""
+        """Rewards, gap, accuracy and z_ref of the rated answers held out; KL and loops of answers it writes now.
+
+        The first process measures alone: nothing in here may wait for the others.
+        """
         batch = self._rated_apart
         with torch.no_grad():
-            point = self._reference_point(batch)
+            point = self._reference_point(*self._crossed(model, batch))
             parts = [
-                (self._rewards(self._policy(part.ids, part.targets), part.reference, part.targets), part.desirable)
+                (self._rewards(self._policy(model, part.ids, part.targets), part.reference, part.targets),
+                 part.desirable)
                 for part in batch.parts(self.settings.batch_size)
-            ]
+            ]  # fmt: skip
         rewards = torch.cat([found for found, _ in parts]).cpu()
         desirable = torch.cat([torch.from_numpy(labels) for _, labels in parts])
         chosen, rejected = rewards[desirable], rewards[~desirable]
@@ -127,7 +135,7 @@ class KtoRun(Run):
         found = {
             "z_ref": point.item(), "chosen": chosen.mean().item(), "rejected": rejected.mean().item(),
             "gap": (chosen.mean() - rejected.mean()).item(), "accuracy": right.float().mean().item(),
-            **self._kl_and_loops.measure(self.model, self._autocast),
+            **self._kl_and_loops.measure(model, self._autocast),
         }  # fmt: skip
         self.say(", ".join(f"{name} {value:.3f}" for name, value in found.items()))
         return {name: round(value, 4) for name, value in found.items()}

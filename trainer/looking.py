@@ -47,7 +47,7 @@ def report(
     if baselines:
         found = compressors.make(folder)
         rich.print(f"report: bz2 needs {found['bz2']:.4f} bits a byte of the held-out text, xz {found['xz']:.4f}")
-    for path in page.make(recipe, find(name).read_text("utf-8"), folder, to or folder):
+    for path in page.make(recipe, find(name).read_text("utf-8-sig"), folder, to or folder):
         rich.print(f"report: {escape(str(path))}")
 
 

@@ -29,7 +29,9 @@ from trainer.sections import Training
 from trainer.writing import Writer
 
 # Changed, they break a resumption.
-_FIXED = ("batch_size", "gradient_accumulation", "optimizer", "seed", "ema", "lora_rank")
+_FIXED = (
+    "batch_size", "gradient_accumulation", "early_block_size", "optimizer", "seed", "ema", "lora_rank", "lora_targets",
+)  # fmt: skip
 
 
 class Batches(Protocol):
@@ -296,8 +298,9 @@ class Run:
         if not checkpoint.exists(self.folder / LAST):
             return False
         found = checkpoint.load(self.folder / LAST, optimizers=True)
-        now = self.settings.model_dump()
-        changed = [key for key in _FIXED if found.settings.get(key) != now.get(key)]
+        now = self.settings.model_dump(mode="json")  # as a checkpoint keeps them
+        # An older checkpoint does not know every key.
+        changed = [key for key in _FIXED if found.settings.get(key, now.get(key)) != now.get(key)]
         if found.config != self.model.config.to_dict() or found.pieces != list(self.writer.tokenizer.pieces.pieces):
             changed.append("model or vocabulary")
         if changed:

@@ -18,14 +18,22 @@ def adapt(model: Transformer, rank: int, targets: Sequence[str] = TARGETS, *, ta
     """Put adapters of that rank beside the layers' matrices of a model, in place.
 
     `targets` are ends of names, "attn.c_proj" as well as "c_proj". Beside the adapters only the tables of pieces
-    learn, if they shall: the marks of a conversation are new to a pretrained mind. StageError without peft.
+    learn, if they shall: the marks of a conversation are new to a pretrained mind. StageError without peft, and
+    where no matrix has such a name.
     """
     try:
         import peft
     except ImportError as error:
         raise StageError("lora_rank wants peft: pip install peft.") from error
 
-    peft.inject_adapter_in_model(peft.LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=list(targets)), model)
+    config = peft.LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=list(targets))
+    try:
+        peft.inject_adapter_in_model(config, model)
+    except ValueError as error:
+        raise StageError(
+            f"No adapters can stand beside {', '.join(targets)}: lora_targets are ends of names, as "
+            f"{', '.join(TARGETS)}."
+        ) from error
     if tables:
         model.wte.weight.requires_grad_(True)
         if not model.config.tied:

@@ -13,10 +13,14 @@ def device(wish: str) -> str:
     """The device to train on; `auto` takes a GPU where there is one. StageError where the wish cannot be met."""
     if wish == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
-    if wish.startswith("cuda") and not torch.cuda.is_available():
-        raise StageError("There is no CUDA device here: use --device cpu, or leave --device out.")
-    if wish.split(":", maxsplit=1)[0] not in ("cpu", "cuda"):
+    try:
+        kind = torch.device(wish).type
+    except RuntimeError:
+        kind = ""
+    if kind not in ("cpu", "cuda"):
         raise StageError(f"The device {wish} is not known: use cpu, cuda or auto.")
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise StageError("There is no CUDA device here: use --device cpu, or leave --device out.")
     return wish
 
 

@@ -6,24 +6,28 @@ import itertools
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from trainer.errors import StageError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+_MOST_ON_WINDOWS: Final = 61  # ProcessPoolExecutor cannot wait for more there
+
 _work: Callable[[Any], Any]  # what this process was started for
 
 
 def available() -> int:
     """How many processes this machine runs at once."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(count, _MOST_ON_WINDOWS) if sys.platform == "win32" else count
 
 
 def in_order(work: Callable[[Item], Result], items: Iterable[Item], processes: int) -> Iterator[Result]:

@@ -66,7 +66,7 @@ class Recipe(Section):
 def find(name: str) -> Path:
     """The file of a recipe given by path or by the name of one that comes with the trainer."""
     path = Path(name)
-    if path.suffix == ".toml" or path.exists():
+    if path.suffix == ".toml" or path.is_file():
         return path
     known = sorted(p.stem for p in RECIPES.glob("*.toml"))
     if name in known:
@@ -88,7 +88,7 @@ def load(path: Path, changes: tuple[str, ...] = ()) -> Recipe:
 def _read(path: Path, extending: tuple[Path, ...] = ()) -> dict[str, Any]:
     """The values of a recipe, over those of the recipe that it extends."""
     try:
-        values = tomllib.loads(path.read_text("utf-8"))
+        values = tomllib.loads(path.read_text("utf-8-sig"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise RecipeError(f"The recipe {path} cannot be read: {error}.") from error
     if not isinstance(base := values.get("extends", ""), str) or not base:

@@ -16,10 +16,42 @@ import zstandard
 
 from trainer.errors import CorpusError
 
+_PIECE: Final = 1 << 15  # bytes of a packed file
+
+
+class _Unzstd(io.RawIOBase):
+    """The content of a .zst file, frame after frame. EOFError where the last is cut: the library says nothing then."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._packed, self._content = b"", memoryview(b"")
+        self._frame: zstandard.ZstdDecompressionObj | None = None
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill the buffer as far as one piece goes; 0 at the end."""
+        while not self._content:
+            self._packed = self._packed or self._file.read(_PIECE)
+            if not self._packed and self._frame is not None:
+                raise EOFError("it ends within its last frame")
+            if not self._packed:
+                return 0
+            frame = self._frame or zstandard.ZstdDecompressor().decompressobj()
+            self._content = memoryview(frame.decompress(self._packed))
+            self._packed, self._frame = (frame.unused_data, None) if frame.eof else (b"", frame)
+        size = min(len(buffer), len(self._content))
+        buffer[:size] = self._content[:size]
+        self._content = self._content[size:]
+        return size
+
+
 PACKINGS: Final[dict[str, Callable[[IO[bytes]], AbstractContextManager[IO[bytes]]]]] = {
     ".bz2": bz2.open,
     ".gz": gzip.open,
-    ".zst": lambda file: io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)),
+    ".zst": lambda file: io.BufferedReader(_Unzstd(file), _PIECE),
 }
 _AT_ONCE: Final = 32  # rows of a parquet file; one may be a novel
 
@@ -28,15 +60,15 @@ Watch = Callable[[int], None]
 
 
 def suffix(path: Path) -> str:
-    """The kind of a file, whatever packs it."""
-    return (path.with_suffix("") if path.suffix in PACKINGS else path).suffix
+    """The kind of a file, whatever packs it, in small letters."""
+    return (path.with_suffix("") if path.suffix.lower() in PACKINGS else path).suffix.lower()
 
 
 @contextmanager
 def unpacked(path: Path) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
     """(the file as it lies on the disk, its content). CorpusError where it cannot be read to its end."""
     try:
-        with path.open("rb") as raw, PACKINGS.get(path.suffix, nullcontext)(raw) as content:
+        with path.open("rb") as raw, PACKINGS.get(path.suffix.lower(), nullcontext)(raw) as content:
             yield raw, content
     except (OSError, EOFError, zlib.error, zstandard.ZstdError) as error:
         raise CorpusError(
@@ -84,5 +116,5 @@ def _parquet(path: Path, columns: Sequence[str], watch: Watch) -> Iterator[tuple
                 for number, row in enumerate(batch.to_pylist(), done + 1):
                     yield f"Row {number} of {path}", row
                 done += batch.num_rows
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise CorpusError(f"The table {path} cannot be read: {error}. Write it again, or leave it out.") from error

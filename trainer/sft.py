@@ -64,9 +64,10 @@ def prepare(
     tokenizer = tokenizer_module.from_dict(pieces.to_dict())
     model = Transformer(config, settings.dropout, settings.attention_dropout, begin=tokenizer.bos_id)
     before = folder / pretrain.STAGE / checkpoint.BEST
+    told = say if start else lambda line: None  # of a start that nobody gave there is nothing to say
     if start is None and (recipe.pretrain or checkpoint.exists(before)):
         start = before
-    pretrain.begin(model, start, folder / STAGE, pieces, say)
+    pretrain.begin(model, start, folder / STAGE, pieces, told)
     if settings.lora_rank:
         lora.adapt(model, settings.lora_rank)
     run = Run(

@@ -17,7 +17,7 @@ from chat_app.pieces import SPACE, Pieces
 from chat_app.tokenizer import Tokenizer
 from trainer import fingerprint
 from trainer.errors import StageError
-from trainer.files import replacing_all
+from trainer.files import read_json, replacing_all
 from trainer.processes import batched, in_order
 from trainer.progress import bar
 
@@ -58,7 +58,7 @@ class Tokens:
     def total(self) -> Counts:
         """The counts of all sources together."""
         rows = [asdict(counts) for counts in self.counts.values()]
-        return Counts(**{key: sum(row[key] for row in rows) for key in rows[0]})
+        return Counts(**{key: sum(row[key] for row in rows) for key in Counts.__slots__})
 
 
 def part_of(folder: Path, part: str) -> Path:
@@ -188,16 +188,22 @@ def _pieces_of(model: bytes) -> tuple[str, ...]:
 
 def load(folder: Path, part: str) -> Tokens:
     """What `make` wrote of a part, memory-mapped. StageError where it is missing, cut, or of another vocabulary."""
-    (path, starts), about = _paths(folder, part), folder / "tokens.json"
-    if not (path.exists() and starts.exists() and about.exists()):
-        raise StageError(f"There is no {path}: run the tokens stage first.")
-    values = orjson.loads(about.read_bytes())
+    path, starts = _paths(folder, part)
+    values = read_json(folder / "tokens.json", "tokens", part)
     fingerprint.check(folder, values, "tokens")
     counts = {name: Counts(**counts) for name, counts in values[part].items()}
-    tokens = Tokens(np.memmap(path, np.uint16, mode="r"), np.fromfile(starts, np.int64), counts)
+    tokens = Tokens(mapped(path, np.uint16, "tokens"), np.array(mapped(starts, np.int64, "tokens")), counts)
     if len(tokens.ids) != tokens.total.tokens or len(tokens.starts) != tokens.total.documents + 1:
         raise StageError(
             f"{path} holds {len(tokens.ids)} ids, but tokens.json says {tokens.total.tokens}: "
             "run the tokens stage again."
         )
     return tokens
+
+
+def mapped(path: Path, dtype: type[np.generic], stage: str) -> np.ndarray:
+    """The numbers that a stage left in a file, memory-mapped. StageError where it is missing, or cut within one."""
+    size = path.stat().st_size if path.exists() else 0
+    if not size or size % np.dtype(dtype).itemsize:
+        raise StageError(f"{path} is missing or cut: run the {stage} stage again.")
+    return np.memmap(path, dtype, "r")

@@ -19,12 +19,13 @@ from chat_app.errors import MindError
 from chat_app.mind import Mind, open_mind
 from chat_app.pieces import CONTROL, NORMAL, UNKNOWN, Foreign, Kind, Pieces
 from trainer.errors import CorpusError, StageError
-from trainer.files import replacing
+from trainer.files import read_json, replacing
 from trainer.progress import bar
 from trainer.sections import Vocabulary
 from trainer.tokens import part_of
 
 UNK = "<unk>"
+_MOST_PIECES = 1 << 16
 LONGEST_LINE = 4000  # characters; SentencePiece skips lines above 4192 bytes unless told otherwise
 
 
@@ -134,24 +135,34 @@ def from_sentencepiece(model: bytes, yo_to_e: bool | None = None) -> Pieces:
 
 
 def _lines(vocabulary: Vocabulary, folder: Path) -> Iterator[str]:
-    """Lines of the training part, thinned evenly to about `sample_characters`."""
+    """Lines of the training part, long ones in pieces, thinned evenly to about `sample_characters`."""
     total = sum(len(text) for text in texts(folder))
     step = max(1, -(-total // vocabulary.sample_characters))
     number = 0
     for text in texts(folder):
         for line in text.split("\n"):
-            number += 1
-            if number % step == 0:
-                for start in range(0, len(line), LONGEST_LINE):
+            for start in range(0, max(1, len(line)), LONGEST_LINE):
+                number += 1
+                if line and number % step == 0:
                     yield line[start : start + LONGEST_LINE]
 
 
 def make(vocabulary: Vocabulary, folder: Path, yo_to_e: bool) -> Pieces:
     """Run the stage: write vocabulary.json."""
     pieces = (bpe if vocabulary.kind == "bpe" else characters)(vocabulary, folder, yo_to_e)
+    _write(pieces, folder)
+    return pieces
+
+
+def _write(pieces: Pieces, folder: Path) -> None:
+    """vocabulary.json. CorpusError where the token files cannot hold so many pieces."""
+    if len(pieces.pieces) > _MOST_PIECES:
+        raise CorpusError(
+            f"The vocabulary has {len(pieces.pieces):,} pieces, and the token files hold {_MOST_PIECES:,} at most "
+            "(uint16): raise vocabulary.min_count, or start from a mind with fewer."
+        )
     with replacing(folder / "vocabulary.json") as file:
         file.write(orjson.dumps(pieces.to_dict()))
-    return pieces
 
 
 def take(start: Path, folder: Path) -> Pieces:
@@ -159,6 +170,11 @@ def take(start: Path, folder: Path) -> Pieces:
     model = folder / "spm.model"
     if start.is_dir():
         theirs = start.parent.parent
+        if not (theirs / "vocabulary.json").exists():
+            raise StageError(
+                f"{start} is no checkpoint of a run, or its vocabulary.json is gone: give the folder of a checkpoint, "
+                "as OUT/pretrain/best, or a .mind."
+            )
         pieces = load(theirs)
         if theirs.resolve() != folder.resolve():
             model.unlink(missing_ok=True)  # it may be of another vocabulary
@@ -168,8 +184,7 @@ def take(start: Path, folder: Path) -> Pieces:
     else:
         pieces = opened(start).tokenizer.pieces
         model.unlink(missing_ok=True)  # a mind carries the description alone, which encodes as well, slower
-    with replacing(folder / "vocabulary.json") as file:
-        file.write(orjson.dumps(pieces.to_dict()))
+    _write(pieces, folder)
     return pieces
 
 
@@ -182,8 +197,9 @@ def opened(start: Path) -> Mind:
 
 
 def load(folder: Path) -> Pieces:
-    """The vocabulary that `make` wrote."""
+    """The vocabulary that `make` wrote. StageError where it is missing or damaged."""
     path = folder / "vocabulary.json"
-    if not path.exists():
-        raise StageError(f"There is no {path}: run the vocabulary stage first.")
-    return Pieces.from_dict(orjson.loads(path.read_bytes()))
+    try:
+        return Pieces.from_dict(read_json(path, "vocabulary"))
+    except ValueError as error:
+        raise StageError(f"{path} does not hold: {error}. Run the vocabulary stage again.") from error

@@ -14,6 +14,7 @@ from torch import nn
 from chat_app import template
 from chat_app.template import END, Message
 from chat_app.tokenizer import Tokenizer
+from trainer import beginning
 
 TEMPERATURE: Final = 0.8
 
@@ -27,11 +28,10 @@ class Writer:
     system: str = ""
 
     def prompt_ids(self, prompt: str) -> list[int]:
-        """What the mind is given."""
-        tokenizer = self.tokenizer
+        """What the mind is given; never nothing."""
         if self.chat:
             return self.talk_ids([Message("user", prompt)])
-        return ([] if tokenizer.bos_id is None else [tokenizer.bos_id]) + tokenizer.encode(prompt)
+        return beginning.ids(self.tokenizer, prompt)
 
     def talk_ids(self, messages: Sequence[Message]) -> list[int]:
         """A talk for the mind to answer, after its system text unless the talk brings one."""

@@ -99,3 +99,10 @@ def test_a_source_too_short_or_too_light_is_a_sentence() -> None:
     light = {"classics": Source(weight=1000), "dialogues": Source(weight=1)}
     with pytest.raises(StageError, match="dialogues weighs too little for one sequence in a batch of 8"):
         Batches(token_rows(classics=[400], dialogues=[400]), light, 10, 8, 0)
+
+
+def test_sources_that_have_another_name_now_are_named() -> None:
+    for now in (("novels",), ("works", "novels")):
+        sources = {name: Source(weight=1) for name in now}
+        with pytest.raises(StageError, match=rf"sources are {', '.join(now)}, but .* made of works: run the corpus"):
+            Batches(token_rows(works=[400]), sources, 10, 8, 0)

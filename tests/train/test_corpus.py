@@ -282,3 +282,62 @@ def test_a_disk_that_fills_up_leaves_earlier_results_intact(prepared, tmp_path) 
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_corpus_that_cannot_be_written_whole_leaves_the_last_one_as_it_was(prepared, tmp_path, monkeypatch) -> None:
+    folder = shutil.copytree(prepared, tmp_path / "out")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    rows = [{"text": f"Рассказ {i}. " + "слово " * i} for i in range(30)]
+    (tmp_path / "many.jsonl").write_bytes(b"\n".join(map(orjson.dumps, rows)))
+
+    def full(report: reports.Report) -> bytes:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(reports.Report, "to_json", full)
+    with pytest.raises(OSError, match="no space left"):
+        gather(folder, tmp_path / "many.jsonl")
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_text_without_a_path_or_for_a_source_that_nobody_knows_is_refused(tmp_path) -> None:
+    corpus = corpus_of()
+    for text in ("works=", "", "talk="):
+        with pytest.raises(CorpusError, match=rf"--text {text} gives no path"):
+            gathering.with_texts(corpus, [text], ("talk",))
+    with pytest.raises(CorpusError, match=r"called wroks .*; did you mean works\? Known: talk, works"):
+        gathering.with_texts(corpus, ["wroks=a.txt"], ("talk",))
+    (tmp_path / "a=b.txt").touch()
+    texts = ["works=a.txt", "b.txt", str(tmp_path / "a=b.txt"), "talk=c.jsonl"]
+    found = gathering.with_texts(corpus, texts, ("talk",)).sources["works"].text
+    assert found == ("a.txt", "b.txt", str(tmp_path / "a=b.txt"))
+
+
+@pytest.mark.parametrize("content", [None, b"", b"{", b"[]", b"{}"])
+@pytest.mark.parametrize("name", ["tokens.json", "train.bin", "train.starts.bin", "corpus.json", "vocabulary.json"])
+def test_a_file_that_is_missing_or_cut_names_the_stage_to_run(prepared, tmp_path, name, content) -> None:
+    folder = shutil.copytree(prepared, tmp_path / "out")
+    if content is None:
+        (folder / name).unlink()
+    else:
+        (folder / name).write_bytes(content)
+    stage = name.partition(".")[0].replace("train", "tokens")
+    load = {"corpus": reports.load, "vocabulary": vocabulary.load}.get(stage, lambda at: tokens.load(at, "train"))
+    with pytest.raises(StageError, match=rf"{name}.* [Rr]un the {stage} stage"):
+        load(folder)
+
+
+def test_more_pieces_than_the_token_files_hold_are_refused(tmp_path) -> None:
+    letters = "".join(map(chr, range(0x10000, 0x20001)))
+    (tmp_path / "train.jsonl").write_bytes(orjson.dumps({"source": "works", "text": letters}) + b"\n")
+    with pytest.raises(CorpusError, match=r"has 65,538 pieces, and the token files hold 65,536 at most"):
+        vocabulary.make(Vocabulary(kind="char"), tmp_path, yo_to_e=True)
+    assert not (tmp_path / "vocabulary.json").exists()
+
+
+def test_one_long_line_is_thinned_like_many_short_ones(tmp_path) -> None:
+    text = " ".join(f"слово{number}" for number in range(9000))
+    (tmp_path / "train.jsonl").write_bytes(orjson.dumps({"source": "works", "text": text}) + b"\n")
+    sample = Vocabulary(kind="bpe", sample_characters=30_000)
+    found = list(vocabulary._lines(sample, tmp_path))
+    assert 20_000 < sum(map(len, found)) < 60_000
+    assert max(map(len, found)) == vocabulary.LONGEST_LINE

@@ -411,3 +411,28 @@ def test_batches_mix_answers_with_pretraining_text() -> None:
     short = Tokens(text.ids[:60], np.array([0, 60]), {"prose": Counts(1, 60, 60, 60)})
     with pytest.raises(StageError, match="text of prose is shorter than two sequences of block_size 32"):
         AnswerBatches(tokens, mask, {"talk": 3.0}, 32, 8, 0, short, 1.0)
+
+
+def test_conversations_longer_than_a_smaller_context_are_no_puzzle() -> None:
+    tokens, mask = conversations_of([10, 34, 20])
+    with pytest.raises(
+        StageError, match=r"of 34 tokens does not fit into model\.block_size 32: run the dialogues stage"
+    ):
+        AnswerBatches(tokens, mask, {"talk": 1.0}, 32, 8, 0)
+    assert AnswerBatches(tokens, mask, {"talk": 1.0}, 33, 8, 0).batch(0, 9)[0].shape == (8, 33)
+
+
+def test_conversations_of_a_source_that_has_another_name_now_are_named() -> None:
+    tokens, mask = conversations_of([10, 20])
+    with pytest.raises(StageError, match=r"sources are chat, but .* made of talk: run the dialogues stage again"):
+        AnswerBatches(tokens, mask, {"chat": 1.0}, 32, 8, 0)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"{", b"{}"])
+@pytest.mark.parametrize("name", ["dialogues.json", "train.ids.bin", "train.mask.bin", "train.starts.bin"])
+def test_a_file_of_conversations_that_is_missing_or_cut_names_the_stage_to_run(tmp_path, talk, name, content) -> None:
+    gather.gather(recipe_with(talk={"text": (talk,)}), (), PIECES, tmp_path)
+    path = tmp_path / "dialogues" / name
+    path.unlink() if content is None else path.write_bytes(content)
+    with pytest.raises(StageError, match=r"run the dialogues stage"):
+        gather.load(tmp_path, "train")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import random
 import re
 from dataclasses import replace
@@ -401,3 +402,15 @@ def test_texts_that_were_learned_too_count_as_copied(tmp_path) -> None:
     assert ("раз", "два", "три", "четыре", "пять", "шесть") in known.runs
     assert ("это", "я", "почтальон", "печкин", "принес", "заметку") in known.runs
     assert "кто там" in known.questions
+
+
+def test_learned_texts_are_read_packed_and_whatever_their_rows_are(tmp_path) -> None:
+    rows = [
+        {"turns": ["кто там", "это я почтальон печкин принёс заметку"]},
+        {"text": "раз два три четыре пять шесть семь"}, [1, 2], {"text": 5},
+    ]  # fmt: skip
+    (tmp_path / "b.jsonl.gz").write_bytes(gzip.compress(b"\n".join(map(orjson.dumps, rows))))
+    known = taught.of([], [tmp_path / "b.jsonl.gz"])
+    assert ("раз", "два", "три", "четыре", "пять", "шесть") in known.runs
+    assert "кто там" in known.questions
+    assert not any("turns" in run for run in known.runs)

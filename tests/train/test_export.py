@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import shutil
 import subprocess
 import sys
@@ -8,16 +9,22 @@ import numpy as np
 import orjson
 import pytest
 import safetensors.numpy
+from rich.console import Console
 
 from chat_app import childhood, selftest
-from chat_app.config import tensor_shapes
+from chat_app import tokenizer as tokenizers
+from chat_app.config import Config, tensor_shapes
 from chat_app.errors import SelftestFailed
 from chat_app.integrity import verify
 from chat_app.mind import open_mind
+from chat_app.pieces import NORMAL, UNKNOWN, Pieces
 from chat_app.weights import Weights
 from trainer import checkpoint, export, mind_file, pretrain, vocabulary
-from trainer.__main__ import main
+from trainer.__main__ import _say, main
 from trainer.errors import ExportError
+from trainer.model import Transformer
+from trainer.sections import Export
+from trainer.writing import Writer
 
 
 @pytest.fixture(scope="module")
@@ -159,3 +166,35 @@ def test_a_full_disk_is_a_sentence(tmp_path, monkeypatch, capsys) -> None:
 def test_the_card_is_json_that_survives(grown) -> None:
     card = open_mind(grown / "small.mind").card
     assert orjson.loads(orjson.dumps(card)) == card
+
+
+def test_russian_goes_through_a_pipe_that_windows_opened(monkeypatch) -> None:
+    stream = io.TextIOWrapper(io.BytesIO(), "cp1252")
+    monkeypatch.setattr(sys, "stdout", stream)
+    monkeypatch.setattr(sys, "argv", ["trainer", "export", "чехов"])
+    with pytest.raises(SystemExit, match="2"):
+        main()
+    stream.flush()
+    assert "There is no recipe чехов" in " ".join(stream.buffer.getvalue().decode("utf-8").split())
+
+
+def test_a_pipe_that_nobody_reads_any_more_does_not_end_the_training(monkeypatch) -> None:
+    class Closed(io.StringIO):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError
+
+    monkeypatch.setattr("os.dup2", lambda *_: None)  # rich would send this process's own output nowhere
+    console = Console(file=Closed())
+    for _ in range(2):
+        _say(console, "iteration 10")
+    assert console.quiet
+
+
+def test_an_empty_prompt_is_a_line_end_where_no_mark_begins_a_text() -> None:
+    types = (UNKNOWN, NORMAL, NORMAL)
+    pieces = Pieces(kind="char", pieces=("<unk>", "\n", "а"), types=types)
+    writer = Writer(tokenizers.from_dict(pieces.to_dict()))
+    assert writer.prompt_ids("") == [1]
+    assert writer.prompt_ids("а") == [2]
+    model = Transformer(Config(vocab_size=3, n_layer=1, n_embd=8, n_head=2, n_kv_head=2, n_inner=8, block_size=8))
+    assert len(export.golden_answer(model, writer.prompt_ids(""), Export(golden_prompts=("",), golden_tokens=2))["ids"])

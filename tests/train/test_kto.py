@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
+import sys
 import warnings
 from collections import defaultdict
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -18,6 +21,8 @@ from chat_app import selftest
 from chat_app.mind import open_mind
 from chat_app.template import Message
 from chat_app.weights import Weights
+from tests.train.conftest import SMALL
+from tests.train.test_pretrain import started
 from tests.train.test_sft import SECTIONS, chatty, folder, ready, recipe  # noqa: F401 - fixtures
 from trainer import checkpoint, export, kto, sft, vocabulary
 from trainer import recipe as recipes
@@ -304,6 +309,34 @@ def test_it_is_measured_against_its_origin(grown, healing, recipe, tmp_path) -> 
         prepare(grown, healing(max_iters=4), start=grown / "pretrain" / "best")
 
 
+def test_two_processes_learn_what_one_learns(chatty, grown, tmp_path) -> None:  # noqa: F811
+    recipe_file = tmp_path / "tiny-chat.toml"
+    recipe_file.write_text((chatty / "tiny-chat.toml").read_text("utf-8").replace("[export]", KTO), "utf-8")
+    changes = (*SMALL, "model.block_size=64", "kto.max_iters=6", "kto.eval_interval=3")
+    alone = prepare(shutil.copytree(grown, tmp_path / "alone"), recipes.load(recipe_file, changes))
+    for _ in alone.go():
+        pass
+    words = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "trainer"]
+    words += ["kto", str(recipe_file), "--out", str(grown), "--device", "cpu"]
+    with started([*words, *(part for change in changes for part in ("--set", change))]) as process:
+        said = process.communicate()[0]
+    assert process.returncode == 0, said
+    assert said.count("iteration 6:") == 1  # the first alone speaks
+    curve = checkpoint.load(grown / "kto" / "last").state.curve
+    for row, expected in zip(curve, alone.state.curve, strict=True):
+        for key in ("train", "val", "z_ref", "gap", "kl"):
+            assert row[key] == pytest.approx(expected[key], abs=1e-2), key
+
+
+def test_the_budgets_judge_the_weights_that_are_kept(grown, healing) -> None:
+    run = prepare(grown, healing(ema=0.9))
+    for _ in itertools.islice(run.go(), 12):
+        pass
+    of_average, of_last = run._watch(run.average.module), run._watch(run.model)
+    for key in ("kl", "gap"):
+        assert 0 < of_average[key] < of_last[key], key
+
+
 def test_adapters_leave_all_other_weights_alone(grown, healing) -> None:
     for _ in prepare(grown, healing(lora_rank=2, lora_targets=("attn.c_proj",), max_iters=6)).go():
         pass
@@ -323,8 +356,6 @@ def test_a_recipe_without_kto_says_so(grown, recipe) -> None:  # noqa: F811
 
 def test_the_command_collects_learns_and_exports(chatty, grown, capsys, monkeypatch) -> None:  # noqa: F811
     base = (chatty / "tiny-chat.toml").read_text("utf-8")
-    from tests.train.conftest import SMALL
-
     (grown / "tiny-chat.toml").write_text(base, "utf-8")
     text = 'extends = "tiny-chat"\n' + KTO.replace("[export]", "")
     (grown / "tiny-kto.toml").write_text(text, "utf-8")
@@ -391,3 +422,63 @@ def test_growing_a_recipe_of_kto_is_refused_with_what_to_run_instead(tmp_path, m
     told = " ".join(capsys.readouterr().out.split())
     assert "grow homunculus-small first, then run pairs, kto and export of this one." in told
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"seed": 5}, "another seed"),
+        ({"lora_targets": ("c_q",)}, "another lora_targets"),
+    ],
+)
+def test_what_would_break_a_resumption_is_refused(grown, healing, changes, sentence) -> None:
+    adapted = {"lora_rank": 2, "lora_targets": ("attn.c_proj",), "max_iters": 2}
+    for _ in prepare(grown, healing(**adapted)).go():
+        pass
+    assert prepare(grown, healing(**adapted)).state.iteration == 2
+    shutil.rmtree(grown / "kto" / "best")
+    for path in (grown / "kto").glob("*.npz"):
+        path.unlink()  # of the answers as they were split by the seed
+    with pytest.raises(StageError, match=sentence):
+        prepare(grown, healing(**adapted | changes))
+
+
+def test_adapters_beside_no_matrix_are_a_sentence(grown, healing) -> None:
+    with pytest.raises(StageError, match=r"No adapters can stand beside c_pro: lora_targets are ends of names"):
+        prepare(grown, healing(lora_rank=2, lora_targets=("c_pro",)))
+
+
+def test_a_damaged_file_of_the_reference_is_a_sentence(grown, healing) -> None:
+    prepare(grown, healing())
+    path = grown / "kto" / "reference-val.npz"
+    whole = path.read_bytes()
+    for content in (b"", b"{", whole[: len(whole) // 2]):
+        path.write_bytes(content)
+        with pytest.raises(StageError, match=r"reference-val\.npz is damaged .*remove it"):
+            prepare(grown, healing())
+
+
+def test_without_rated_answers_the_stage_that_collects_them_is_named(grown, healing) -> None:
+    (grown / rated.FILE).unlink()
+    with pytest.raises(CorpusError, match=r"There are no rated answers at .*: run the pairs stage first"):
+        prepare(grown, healing())
+
+
+def test_answers_that_the_context_does_not_hold_are_told(grown, healing) -> None:
+    rows = rated.read(grown / rated.FILE)
+    long = [replace(each, completion=each.completion * 60) if each.label else each for each in rows]
+    rated.write(grown / rated.FILE, long)
+    with pytest.raises(
+        StageError, match=r"fit into model\.block_size 64, and good and bad ones are not both among them"
+    ):
+        prepare(grown, healing())
+
+
+def test_prompts_that_are_all_too_long_to_be_watched_are_told(grown, healing) -> None:
+    rows = [
+        Rated([Message("user", f"{number} Кто гулял в лесу у реки, когда все спали?")], "Кот.", label=label)
+        for number in range(60) for label in (True, False)
+    ]  # fmt: skip
+    rated.write(grown / rated.FILE, rows)
+    with pytest.raises(StageError, match=r"none is shorter than half of model\.block_size \(32 tokens\)"):
+        prepare(grown, healing())

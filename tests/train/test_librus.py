@@ -397,3 +397,8 @@ def test_a_recipes_library_goes_into_the_corpus_without_its_notes(library, tmp_p
     assert "Нива" not in gathered
     assert "2 works" in (said := capsys.readouterr().out)
     assert "ПРИМЕЧАНИЯ" in said
+
+
+def test_a_contact_that_no_header_can_carry_is_refused() -> None:
+    with pytest.raises(RecipeError, match=r"librus: .*contact кот@example\.org has other letters than Latin ones"):
+        load(find("tiny"), ("corpus.sources.stories.librus.contact=кот@example.org",))

@@ -15,8 +15,9 @@ def test_a_device_that_is_not_there_is_a_sentence(monkeypatch) -> None:
     assert machine.device("auto") == machine.device("cpu") == "cpu"
     with pytest.raises(StageError, match="There is no CUDA device here"):
         machine.device("cuda:1")
-    with pytest.raises(StageError, match="The device tpu is not known"):
-        machine.device("tpu")
+    for unknown in ("tpu", "cpu:x", "mps", ""):
+        with pytest.raises(StageError, match=f"The device {unknown} is not known"):
+            machine.device(unknown)
 
 
 def test_memory_that_runs_out_is_told_from_other_failures() -> None:

@@ -107,19 +107,19 @@ def test_a_recipe_without_presets_says_so(collectable) -> None:
 
 
 def test_prompts_come_from_what_is_learned_as_often_as_it_is(known) -> None:
-    found = collecting.prompts(DIALOGUES, 40, "0 hot")
+    found = collecting.prompts(DIALOGUES, "hot", 40, 0)
     assert len(found) == 40
     assert all(each.prompt[-1].role == "user" and each.chosen for each in found)
     numbers = sum(any(letter.isdigit() for letter in each.chosen) for each in found)
     assert 8 <= numbers <= 16
-    assert found == collecting.prompts(DIALOGUES, 40, "0 hot")
-    assert found != collecting.prompts(DIALOGUES, 40, "0 cold")
+    assert found == collecting.prompts(DIALOGUES, "hot", 40, 0)
+    assert found != collecting.prompts(DIALOGUES, "cold", 40, 0)
 
 
 def test_more_prompts_than_there_are_is_a_sentence() -> None:
     few = Dialogues(sources={"exercises": DialogueSource(generated={"sums": 5})})
-    with pytest.raises(CorpusError, match=r"The source exercises has .* conversations, and 50 are asked for"):
-        collecting.prompts(few, 50, "0")
+    with pytest.raises(CorpusError, match=r"50 are asked for: lower pairs\.presets\.hot\.count"):
+        collecting.prompts(few, "hot", 50, 0)
 
 
 @pytest.mark.parametrize(

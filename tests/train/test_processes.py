@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from trainer.errors import CorpusError, StageError
-from trainer.processes import batched, in_order
+from trainer.processes import available, batched, in_order
 
 ROOT = Path(__file__).parents[2]
 
@@ -102,3 +102,10 @@ def lives(process: int) -> bool:
 
 def test_batches_end_at_their_limit_and_lose_nothing() -> None:
     assert list(batched(["aa", "b", "cccc", "d"], 3, len)) == [["aa", "b"], ["cccc"], ["d"]]
+
+
+def test_windows_is_asked_for_no_more_processes_than_it_can_wait_for(monkeypatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(128)), raising=False)
+    for platform, count in (("win32", 61), ("linux", 128)):
+        monkeypatch.setattr(sys, "platform", platform)
+        assert available() == count

@@ -150,3 +150,27 @@ def test_any_bytes_are_read_or_refused_with_a_sentence(tmp_path_factory, data, n
         assert all(isinstance(document.text, str) for document in read(path))
     except CorpusError as error:
         assert str(path) in str(error)
+
+
+@pytest.mark.parametrize("packing", [".bz2", ".gz", ".zst"])
+def test_a_packed_text_that_was_cut_is_never_read_as_a_shorter_one(tmp_path, packing) -> None:
+    packed = PACKERS[packing]("".join(f"{number} {PROSE}" for number in range(3000)).encode())
+    for length in (len(packed) - 1, len(packed) // 2, 3):
+        (tmp_path / f"a.txt{packing}").write_bytes(packed[:length])
+        with pytest.raises(CorpusError, match=r"a\.txt.* cannot be read: .*Fetch or pack it again"):
+            list(read(tmp_path))
+
+
+def test_suffixes_may_be_written_in_capitals(tmp_path) -> None:
+    (tmp_path / "A.TXT").write_text(PROSE, "utf-8")
+    (tmp_path / "B.Txt.GZ").write_bytes(gzip.compress(PROSE.encode()))
+    (tmp_path / "C.JSONL").write_bytes(orjson.dumps({"text": PROSE}))
+    parquet.write_table(pa.table({"text": [PROSE]}), tmp_path / "D.Parquet")
+    assert [document.text for document in read(tmp_path)] == [PROSE] * 4
+
+
+def test_a_table_with_broken_letters_is_named(tmp_path) -> None:
+    broken = pa.Array.from_buffers(pa.string(), 1, [None, pa.py_buffer(b"\0\0\0\0\2\0\0\0"), pa.py_buffer(b"\xff\xfe")])
+    parquet.write_table(pa.table({"text": broken}), tmp_path / "a.parquet")
+    with pytest.raises(CorpusError, match=r"a\.parquet cannot be read: .*utf-8"):
+        list(read(tmp_path))

@@ -112,3 +112,20 @@ def test_a_file_that_is_no_toml_is_refused_by_name(tmp_path, content) -> None:
     path.write_bytes(content)
     with pytest.raises(RecipeError, match=r"bad\.toml cannot be read"):
         recipes.load(path)
+
+
+def test_a_folder_of_the_same_name_hides_no_recipe(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tiny").mkdir()
+    assert recipes.find("tiny") == recipes.RECIPES / "tiny.toml"
+
+
+def test_a_recipe_that_an_editor_of_windows_saved_is_read(tmp_path) -> None:
+    path = tmp_path / "tiny.toml"
+    path.write_text(recipes.find("tiny").read_text("utf-8"), "utf-8-sig")
+    assert recipes.load(path) == recipes.load(recipes.find("tiny"))
+
+
+def test_kto_is_not_compiled() -> None:
+    with pytest.raises(RecipeError, match=r"kto: .*compile is not for kto"):
+        recipes.load(recipes.find("homunculus-small-kto"), ("kto.compile=true",))

@@ -184,7 +184,7 @@ def test_no_run_at_all_is_a_sentence(tmp_path) -> None:
 @pytest.mark.parametrize("content", [b"{", b"[]"])
 def test_a_broken_state_is_a_sentence(whole, content) -> None:
     (whole / "pretrain" / "last" / "state.json").write_bytes(content)
-    with pytest.raises(StageError, match=r"state\.json is not .*run the stage that writes it again"):
+    with pytest.raises(StageError, match=r"state\.json is not .*run the pretrain stage again"):
         findings.read(whole)
 
 
@@ -198,13 +198,35 @@ def test_a_later_stage_gets_its_own_chapter(whole) -> None:
     assert captions.STAGE["sft"]("ru") in html
 
 
+def test_a_later_stage_is_measured_by_its_answers_and_not_by_the_corpus(whole) -> None:
+    answers = {"parts": {"val": {"talk": COUNTS | {"tokens": 600}}, "train": {"talk": COUNTS}}}
+    for place, values in (("sft/last/state.json", STATE), ("dialogues/dialogues.json", answers)):
+        (whole / place).parent.mkdir(parents=True)
+        (whole / place).write_bytes(orjson.dumps(values))
+    found = findings.read(whole)
+    of_text, of_answers = (page._outcome(stage, found, Numbers("en")) for stage in found.stages)
+    bits = captions.BEST_BITS_CHARACTER("en")
+    assert float(of_text[bits]) == pytest.approx(0.8 / math.log(2) * 1000 / 3000, abs=1e-3)
+    assert float(of_answers[bits]) == pytest.approx(0.8 / math.log(2) * 600 / 3000, abs=1e-3)
+    assert captions.EPOCHS("en") in of_text
+    assert captions.EPOCHS("en") not in of_answers
+
+
 def test_a_single_source_is_drawn_once() -> None:
     state = {"curve": [{**row, "sources": {"stories": 1.0}} for row in ROWS]}
     bits = next(p for p in panels.of_stage(findings.Stage("pretrain", state), {}, "en") if p.name == "bits")
     assert [line.label for line in bits.lines] == ["held out"]
 
 
-def test_the_best_point_is_the_lowest_held_out_loss() -> None:
+def test_the_best_point_is_that_of_the_weights_that_are_kept() -> None:
+    curve = [{"iteration": i, "val": val, "train": 1.0} for i, val in ((1, 2.0), (2, 1.5), (3, 1.6))]
+    kept_last = findings.Stage("sft", {"curve": curve, "best_iteration": 3})
+    assert kept_last.best == curve[2]
+    assert panels.of_stage(kept_last, {}, "en")[0].mark == (3, 1.6)
+    assert findings.Stage("kto", {"curve": curve, "best_iteration": 0}).best == {}  # none was within the budgets
+
+
+def test_the_best_point_of_a_state_that_does_not_say_is_the_lowest_held_out_loss() -> None:
     curve = [{"iteration": i, "val": val, "train": 1.0} for i, val in ((1, 2.0), (2, 1.5), (3, 1.6))]
     loss = panels.of_stage(findings.Stage("pretrain", {"curve": curve}), {}, "en")[0]
     assert loss.mark == (2, 1.5)
@@ -302,3 +324,11 @@ def test_kto_shows_how_far_the_mind_went_and_every_sample(tmp_path) -> None:
     html = page.page(recipes.load(recipes.find("tiny")), "", found)
     assert all(f"Ответ номер {i}." in html for i in range(1, 11))
     assert "KL" in html
+
+
+def test_a_byte_order_mark_of_the_recipe_is_not_shown(whole, tmp_path) -> None:
+    recipe = tmp_path / "tiny.toml"
+    recipe.write_text(recipes.find("tiny").read_text("utf-8"), "utf-8-sig")
+    result = CliRunner().invoke(app, ["report", str(recipe), "--out", str(whole)])
+    assert result.exit_code == 0, result.output
+    assert "\ufeff" not in (whole / "report.html").read_text("utf-8")

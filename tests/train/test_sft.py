@@ -229,3 +229,21 @@ def test_a_chat_recipe_goes_the_whole_way(chatty, tmp_path, monkeypatch, capsys)
     assert not caught.value.code, said
     assert "Conversations" in said
     assert open_mind(tmp_path / "tiny-chat.mind").can_chat
+
+
+def test_a_resumption_speaks_of_a_start_only_where_one_was_given(folder, recipe) -> None:
+    for iteration in run_in(folder, recipe).go():
+        if iteration == 1:
+            break
+    said: list[str] = []
+    run_in(folder, recipe, say=said.append)
+    assert said == []
+    run_in(folder, recipe, start=folder / "pretrain" / "best", say=said.append)
+    assert "goes on from its last checkpoint, not from" in said[0]
+
+
+def test_a_work_folder_is_no_checkpoint_to_start_from(folder, recipe, tmp_path) -> None:
+    with pytest.raises(StageError, match=r"is no checkpoint: give the folder of one, as .*/pretrain/best, or a \.mind"):
+        run_in(folder, recipe, start=folder)
+    with pytest.raises(StageError, match=r"is no checkpoint of a run.*: give .*/pretrain/best, or a \.mind"):
+        vocabulary.take(folder, tmp_path / "other")

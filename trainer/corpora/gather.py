@@ -9,13 +9,13 @@ import hashlib
 import itertools
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 import rich
 
-from trainer import hub
+from trainer import hub, naming
 from trainer.corpora import cleaning, documents, generated, librus
 from trainer.corpora.documents import Document, Watch
 from trainer.corpora.preparing import Batch, Prepare, in_batches, prepared
@@ -23,7 +23,7 @@ from trainer.corpora.repeats import drop_near_copies, drop_what_both_sides_share
 from trainer.corpora.report import Found, Report
 from trainer.corpora.rows import Entry, Rows
 from trainer.errors import CorpusError
-from trainer.files import replacing
+from trainer.files import replacing_all
 from trainer.processes import in_order
 from trainer.progress import bar
 from trainer.sections import Corpus
@@ -33,6 +33,8 @@ _LEEWAY: Final = 0.02  # of a text, before the place where it is to be cut
 
 def gather(corpus: Corpus, folder: Path, processes: int = 1) -> Report:
     """Write train.jsonl and val.jsonl of normalised, distinct documents, source by source, and corpus.json.
+
+    No file takes its place before all of them are written.
 
     A source is split by document, or by place where each is longer than what is to be held out: then the end of the
     largest, or of the only one, is. A few batches of documents are in memory, however large the corpus: their rows wait
@@ -49,22 +51,26 @@ def gather(corpus: Corpus, folder: Path, processes: int = 1) -> Report:
         if corpus.shared_with_held_out < 1:
             drop_what_both_sides_share(rows, corpus.shared_with_held_out, report, processes)
         _count(rows, report)
-        with replacing(folder / "train.jsonl") as train, replacing(folder / "val.jsonl") as val:
+        with replacing_all(*(folder / name for name in ("train.jsonl", "val.jsonl", "corpus.json"))) as files:
+            train, val, about = files
             for entry, row in rows.kept():
                 (val if entry.held else train).write(row)
-    report.seconds = round(time.perf_counter() - started, 3)
-    report.save(folder)
+            report.seconds = round(time.perf_counter() - started, 3)
+            about.write(report.to_json())
     return report
 
 
-def with_texts(corpus: Corpus, texts: Sequence[str]) -> Corpus:
-    """The corpus with the command line's texts added: `NAME=PATH` to the source of that name, `PATH` to the first."""
+def with_texts(corpus: Corpus, texts: Sequence[str], elsewhere: Collection[str] = ()) -> Corpus:
+    """The corpus with the command line's texts added: `NAME=PATH` to the source of that name, `PATH` to the first.
+
+    The names `elsewhere` are the dialogues'. CorpusError where nobody knows the name.
+    """
     sources = dict(corpus.sources)
     for text in texts:
-        name, equals, path = text.partition("=")
-        if not (equals and name in sources):
-            name, path = next(iter(sources)), text
-        sources[name] = sources[name].model_copy(update={"text": (*sources[name].text, path)})
+        name, path = naming.of_text(text, {*sources, *elsewhere})
+        name = name or next(iter(sources))
+        if name in sources:
+            sources[name] = sources[name].model_copy(update={"text": (*sources[name].text, path)})
     return corpus.model_copy(update={"sources": sources})
 
 

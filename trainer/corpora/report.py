@@ -11,8 +11,7 @@ import orjson
 from rich.table import Table
 from rich.text import Text
 
-from trainer.errors import StageError
-from trainer.files import replacing
+from trainer.files import read_json
 
 Item = TypeVar("Item")
 
@@ -82,11 +81,10 @@ class Report:
     seconds: float = 0.0
     dropped: list[Dropped] = field(default_factory=list)
 
-    def save(self, folder: Path) -> None:
-        """Write corpus.json."""
+    def to_json(self) -> bytes:
+        """As corpus.json has it."""
         values = {"sources": {name: found.to_dict() for name, found in self.sources.items()}, "seconds": self.seconds}
-        with replacing(folder / "corpus.json") as file:
-            file.write(orjson.dumps(values, option=orjson.OPT_INDENT_2))
+        return orjson.dumps(values, option=orjson.OPT_INDENT_2)
 
     def samples(self) -> Table:
         """Dropped documents beside what they repeat: two texts that are not alike mean that a threshold is too low."""
@@ -97,11 +95,8 @@ class Report:
 
 
 def load(folder: Path) -> Report:
-    """What `save` wrote, without the samples. StageError where the corpus stage has not run."""
-    path = folder / "corpus.json"
-    if not path.exists():
-        raise StageError(f"There is no {path}: run the corpus stage first.")
-    values = orjson.loads(path.read_bytes())
+    """What corpus.json says, without the samples. StageError where the corpus stage has not run."""
+    values = read_json(folder / "corpus.json", "corpus", "sources", "seconds")
     sources = {name: Found.from_dict(found) for name, found in values["sources"].items()}
     return Report(sources, values["seconds"])
 

@@ -15,14 +15,14 @@ from chat_app import tokenizer as tokenizer_module
 from chat_app.pieces import Pieces
 from chat_app.template import Message
 from chat_app.tokenizer import Tokenizer
-from trainer import fingerprint
+from trainer import fingerprint, naming
 from trainer.dialogues.report import Report
 from trainer.dialogues.sources import conversations
-from trainer.errors import CorpusError, StageError, nearest
-from trainer.files import replacing_all
+from trainer.errors import CorpusError, StageError
+from trainer.files import read_json, replacing_all
 from trainer.recipe import Recipe
 from trainer.sections import Dialogues
-from trainer.tokens import PARTS, Counts, Tokens
+from trainer.tokens import PARTS, Counts, Tokens, mapped
 
 FOLDER: Final = "dialogues"
 
@@ -83,15 +83,9 @@ def with_texts(settings: Dialogues, texts: Sequence[str], elsewhere: Collection[
     """
     sources = dict(settings.sources)
     for text in texts:
-        name, equals, path = text.partition("=")
-        if equals and not path:
-            raise CorpusError(f"--text {text} gives no path: write {name}= and a file or a folder after it.")
+        name, path = naming.of_text(text, {*sources, *elsewhere})
         if name in sources:
             sources[name] = sources[name].model_copy(update={"text": (*sources[name].text, path)})
-        elif equals and name not in elsewhere and not Path(text).expanduser().exists():
-            known = sorted({*sources, *elsewhere})
-            guess = nearest(name, known) or "."
-            raise CorpusError(f"No source is called {name} (--text {text}){guess} Known: {', '.join(known)}.")
     return settings.model_copy(update={"sources": sources})
 
 
@@ -140,18 +134,13 @@ def load(folder: Path, part: str) -> tuple[Tokens, np.ndarray]:
 
     StageError where they are missing, cut, or of another vocabulary.
     """
-    paths, about = _paths(folder / FOLDER, part), folder / FOLDER / "dialogues.json"
-    if not all(path.exists() for path in (*paths, about)):
-        raise StageError(f"There is no {paths[0]}: run the dialogues stage first.")
-    values = orjson.loads(about.read_bytes())
+    paths = _paths(folder / FOLDER, part)
+    values = read_json(folder / FOLDER / "dialogues.json", FOLDER, "parts")
     fingerprint.check(folder, values, FOLDER)
     counts = {name: Counts(**counts) for name, counts in values["parts"][part].items()}
-    ids, mask, starts = (
-        np.memmap(paths[0], np.uint16, "r"),
-        np.memmap(paths[1], np.uint8, "r"),
-        np.fromfile(paths[2], np.int64),
-    )
-    tokens = Tokens(ids, starts, counts)
+    types = (np.uint16, np.uint8, np.int64)
+    ids, mask, starts = (mapped(path, dtype, FOLDER) for path, dtype in zip(paths, types, strict=True))
+    tokens = Tokens(ids, np.array(starts), counts)
     if not len(ids) == len(mask) == starts[-1] or len(starts) != tokens.total.documents + 1:
         raise StageError(f"{paths[0]} does not fit dialogues.json: run the dialogues stage again.")
     return tokens, mask

@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from trainer.batches import Stream, shares
+from trainer.batches import Stream, check_sources, shares
 from trainer.errors import StageError
 from trainer.tokens import Tokens
 
@@ -29,10 +29,18 @@ class Packed:
     def __init__(
         self, tokens: Tokens, mask: np.ndarray, first: int, last: int, block_size: int, seed: tuple[int, ...]
     ) -> None:
-        """Of conversations `first` to `last` (excluded), in rows of `block_size` ids and targets."""
+        """Of conversations `first` to `last` (excluded), in rows of `block_size` ids and targets.
+
+        StageError where one does not fit into a row.
+        """
         self._ids, self._mask = tokens.ids, mask
         self._begins, self._ends = tokens.starts[first:last], tokens.starts[first + 1 : last + 1]
         self._block_size, self._seed = block_size, seed
+        if (longest := int((self._ends - self._begins).max(initial=0))) > block_size + 1:
+            raise StageError(
+                f"A conversation of {longest} tokens does not fit into model.block_size {block_size}: run the "
+                "dialogues stage again, which shortens what is too long."
+            )
         self._epoch, self._rows = -1, list[list[int]]()
         self._before = [0]  # rows of all epochs before each
 
@@ -104,7 +112,11 @@ class AnswerBatches:
         self, tokens: Tokens, mask: np.ndarray, weights: dict[str, float], block_size: int, size: int, seed: int,
         text: Tokens | None = None, text_weight: float = 0.0,
     ) -> None:  # fmt: skip
-        """StageError where a source weighs too little for one row a batch, or the text is too short for one."""
+        """StageError where a source weighs too little for one row a batch, or the text is too short for one.
+
+        StageError, too, where the sources are not those of `weights`.
+        """
+        check_sources(tokens, weights, "dialogues stage")
         ends = np.cumsum([0, *(counts.documents for counts in tokens.counts.values())]).tolist()
         self._rows: list[_Rows] = [
             Packed(tokens, mask, first, last, block_size, (seed, number))

@@ -44,10 +44,10 @@ def of(talk: Sequence[Conversation], texts: Sequence[Path] = ()) -> Taught:
     plain: set[str] = set()
     for path in texts:
         for file in documents.files(path):
-            if file.suffix in (".jsonl", ".parquet"):
-                messages += _messages(file)
-            else:
+            if rows.suffix(file) == ".txt":
                 plain |= {document.text for document in documents.read(file)}
+            else:
+                messages += _messages(file, plain)
     replies = {message.content for message in messages if message.role == "assistant"}
     questions = {message.content for message in messages if message.role == "user"} | set(_asked_in_exercises())
     return Taught(
@@ -63,11 +63,15 @@ def _asked_in_exercises() -> Iterator[str]:
                 yield from (message.content for message in exercise.messages if message.role == "user")
 
 
-def _messages(file: Path) -> list[Message]:
+def _messages(file: Path, plain: set[str]) -> list[Message]:
+    """What is said in a file of rows; a row that is a text goes to `plain`, and one that is neither is left out."""
     found: list[Message] = []
-    for _, row in rows.read(file, LISTS):
+    for _, row in rows.read(file, (*LISTS, "text")):
+        if not isinstance(row, dict):
+            continue
         try:
             found += messages_of(row)
         except Malformed:
-            continue
+            if isinstance(text := row.get("text"), str):
+                plain.add(text)
     return found

@@ -7,6 +7,8 @@ under its own prompt and under its neighbour's, is computed once.
 from __future__ import annotations
 
 import hashlib
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +17,7 @@ from typing import Final
 import numpy as np
 
 from trainer.dialogues.draw import fraction
-from trainer.errors import StageError
+from trainer.errors import StageError, first_line
 from trainer.files import replacing
 from trainer.pairs.rated import Rated
 from trainer.writing import Writer
@@ -36,13 +38,21 @@ class Row:
 
 
 def encode(rated: Sequence[Rated], writer: Writer, block_size: int) -> list[Row]:
-    """The answers that the context holds, under their prompts as the mind is given them."""
+    """The answers that the context holds, under their prompts as the mind is given them.
+
+    StageError where good and bad ones are not both left.
+    """
     found = []
     for each in rated:
         prompt = writer.talk_ids(each.prompt)
         completion = writer.tokenizer.encode(each.completion) + writer.stop_ids * each.ended
         if len(prompt) + len(completion) <= block_size + 1:
             found.append(Row(prompt, completion, each.label))
+    if len({row.desirable for row in found}) < 2:
+        raise StageError(
+            f"Of {len(rated):,} rated answers {len(found):,} fit into model.block_size {block_size}, and good and bad "
+            "ones are not both among them: rate shorter answers, too."
+        )
     return found
 
 
@@ -159,13 +169,19 @@ class RatedBatches:
     def _load(self, path: Path, weights: str) -> np.ndarray | None:
         if not path.exists():
             return None
-        with np.load(path) as found:
-            if str(found["weights"]) != weights:
-                raise StageError(
-                    f"{path.parent} was begun with other weights than these, and KTO measures against what it began "
-                    "with: give --from what it began with, or remove that folder to begin anew."
-                )
-            return found["known"] if str(found["rows"]) == self._fingerprint() else None
+        try:
+            with path.open("rb") as file, np.load(file) as found:
+                begun_with, rows, known = str(found["weights"]), str(found["rows"]), found["known"]
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+            raise StageError(
+                f"{path} is damaged ({first_line(error)}): remove it, and the reference reads the answers again."
+            ) from error
+        if begun_with != weights:
+            raise StageError(
+                f"{path.parent} was begun with other weights than these, and KTO measures against what it began "
+                "with: give --from what it began with, or remove that folder to begin anew."
+            )
+        return known if rows == self._fingerprint() else None
 
     def _fingerprint(self) -> str:
         rows = [row for batch in self._batches for row in (*batch.rows, *batch.crossed)]

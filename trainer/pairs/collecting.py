@@ -56,19 +56,22 @@ class Collected:
         return self.written - self.dropped.total()
 
 
-def prompts(settings: Dialogues, count: int, seed: str) -> list[Asked]:
+def prompts(settings: Dialogues, preset: str, count: int, seed: int) -> list[Asked]:
     """So many answers of the conversations that are learned, with what stands before each; none twice.
 
-    Sources come up as they do in fine-tuning. CorpusError where there are fewer.
+    Sources come up as they do in fine-tuning; every preset is asked others. CorpusError where there are fewer.
     """
-    chance = random.Random(seed)
+    chance = random.Random(f"{seed} {preset}")
     shares = {name: source.weight for name, source in settings.sources.items()}
     found: list[Asked] = []
     for number, name in enumerate(shares):
         wanted = round(count * sum(list(shares.values())[: number + 1]) / sum(shares.values())) - len(found)
         learned = [each.messages for each in conversations(name, settings, Report()) if not each.held]
         if len(learned) < wanted:
-            raise CorpusError(f"The source {name} has {len(learned):,} conversations, and {wanted:,} are asked for.")
+            raise CorpusError(
+                f"The source {name} has {len(learned):,} conversations to learn from, and {wanted:,} are asked for: "
+                f"lower pairs.presets.{preset}.count, or give more."
+            )
         for messages in chance.sample(learned, wanted):
             answers = [place for place, message in enumerate(messages) if message.role == "assistant"]
             place = chance.choice(answers)
@@ -92,7 +95,7 @@ def collect(
     kept: list[Rated] = []
     known = Known.of_small_talk()
     for name, preset in settings.presets.items():
-        asked = prompts(dialogues, preset.count, f"{settings.seed} {name}")
+        asked = prompts(dialogues, name, preset.count, settings.seed)
         rows = _answers(asked, preset, settings, model, writer, place / f"{name}.jsonl", weights, step)
         found[name] = _judge(asked, rows, known, kept)
     rated.write(folder / rated.FILE, kept)
@@ -103,7 +106,7 @@ def _answers(
     asked: Sequence[Asked], preset: Preset, settings: Pairs, model: Transformer, writer: Writer, path: Path,
     weights: str, step: Callable[[int], None],
 ) -> list[dict[str, Any]]:  # fmt: skip
-    """A row of {"answer", "ids", "ended"} to each prompt that fits into the context, None else."""
+    """A row of {"answer", "ids", "ended"} to each prompt, whose first turns go where the context does not hold them."""
     about = {"weights": weights, "preset": preset.model_dump(), "seed": settings.seed}
     rows = _written(path, about)
     step(len(rows))

@@ -48,6 +48,8 @@ def write(path: Path, rated: Iterable[Rated]) -> None:
 
 def read(path: Path) -> list[Rated]:
     """The rows of a file or a folder. CorpusError names the first one that cannot be learned from."""
+    if not path.exists():
+        raise CorpusError(f"There are no rated answers at {path}: run the pairs stage first, or name their file.")
     found = [_rated(where, row) for file in files(path) for where, row in rows.read(file, _COLUMNS)]
     if not found:
         raise CorpusError(f"{path} holds no rated answers: run the pairs stage, or rate answers in a talk.")

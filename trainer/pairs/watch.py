@@ -11,6 +11,7 @@ import torch
 
 from chat_app.sampler import Sampling
 from trainer import generation
+from trainer.errors import StageError
 from trainer.evaluate import measures
 from trainer.generation import Written
 from trainer.model import Transformer
@@ -28,12 +29,17 @@ class Watch:
         self, reference: Transformer, rated: Sequence[Rated], writer: Writer, sampling: Sampling, prompts: int,
         seed: int,
     ) -> None:  # fmt: skip
-        """Of the prompts in `rated` the first so many."""
+        """Of the prompts in `rated` the first so many. StageError where all are longer than half of the context."""
         self._reference, self._writer, self._seed = reference, writer, seed
         self._sampling = Sampling(**{**sampling.to_dict(), "max_tokens": min(sampling.max_tokens, _LONGEST)})
         every = dict.fromkeys(tuple(writer.talk_ids(each.prompt)) for each in rated)
         longest = reference.config.block_size // 2
         self._prompts = [list(ids) for ids in every if len(ids) <= longest][:prompts]
+        if not self._prompts:
+            raise StageError(
+                f"Of the {len(every):,} held-out prompts none is shorter than half of model.block_size ({longest} "
+                "tokens), so no answers can be watched: rate answers to shorter prompts, too."
+            )
 
     @cached_property
     def loops_before(self) -> float:

@@ -12,6 +12,7 @@ from chat_app.engine import Cancel, Engine, Stats
 from chat_app.mind import Mind
 from chat_app.template import Message, render
 from chat_app.tokenizer import Detokenizer
+from trainer import beginning
 from trainer.errors import StageError
 from trainer.probe import attractors, bimodality, tree
 from trainer.probe.attractors import Attractor
@@ -132,12 +133,10 @@ def probe(mind: Mind, engine: Engine, prompt: str, settings: Settings) -> Findin
 
 def prompt_ids(mind: Mind, prompt: str) -> list[int]:
     """What the mind reads: a line of a conversation if it chats, else a text to continue."""
-    tokenizer = mind.tokenizer
     if mind.can_chat:
         system = [Message("system", mind.manners.system)] if mind.manners.system else []
-        return render(tokenizer, [*system, Message("user", prompt)], answer=True)[0]
-    start = [] if tokenizer.bos_id is None else [tokenizer.bos_id]
-    return start + tokenizer.encode(prompt) or tokenizer.encode("\n") or [0]
+        return render(mind.tokenizer, [*system, Message("user", prompt)], answer=True)[0]
+    return beginning.ids(mind.tokenizer, prompt)
 
 
 def text_of(mind: Mind, ids: Sequence[int]) -> str:

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import orjson
 
 from trainer.errors import StageError
+from trainer.files import read_json
 
 MOMENTS = 6  # at which samples are shown
 STAGES = ("pretrain", "sft", "kto")  # in the order of growth
@@ -61,14 +61,15 @@ class Stage:
 
     @property
     def best(self) -> dict[str, Any]:
-        """The row of the weights that are kept: with the lowest held-out loss, or the last within the budgets of kto.
+        """The row of the weights that are kept, whatever the stage keeps them for; empty before the first.
 
-        Empty before the first.
+        A state that does not say which they are is judged by the lowest held-out loss.
         """
         rows = [row for row in self.curve if held_out_loss(row) is not None]
-        if "kl" in self.keys:
-            return next((row for row in rows if row["iteration"] == self.state.get("best_iteration")), {})
-        return min(rows, key=held_out_loss, default={})
+        kept = self.state.get("best_iteration")
+        if kept is None:
+            return min(rows, key=held_out_loss, default={})
+        return next((row for row in rows if row["iteration"] == kept), {})
 
     @property
     def keys(self) -> set[str]:
@@ -101,11 +102,16 @@ class Findings:
     corpus: dict[str, Any]
     vocabulary: dict[str, Any]
     tokens: dict[str, Any]
+    dialogues: dict[str, Any]
     baselines: dict[str, float]
 
-    def token_counts(self, part: str) -> dict[str, int]:
-        """Tokens, characters, bytes and documents of "train" or "val", all sources together."""
-        rows = [row for row in self.tokens.get(part, {}).values() if isinstance(row, dict)]
+    def token_counts(self, stage: str, part: str) -> dict[str, int]:
+        """Tokens, characters, bytes and documents of "train" or "val", all sources together.
+
+        Of the text in pretraining, in the later stages of the answers, which alone are learned there.
+        """
+        parts = self.tokens if stage == "pretrain" else self.dialogues.get("parts", {})
+        rows = [row for row in parts.get(part, {}).values() if isinstance(row, dict)]
         return {key: sum(row.get(key, 0) for row in rows) for key in (rows[0] if rows else ())}
 
 
@@ -115,25 +121,18 @@ def read(folder: Path, kto: str = "kto") -> Findings:
     StageError where no stage of training has run, or a file is not what its stage writes.
     """
     places = {name: kto if name == "kto" else name for name in STAGES}
-    states = {name: _json(folder / place / "last" / "state.json") for name, place in places.items()}
+    states = {name: _json(folder / place / "last" / "state.json", name) for name, place in places.items()}
     if not any(states.values()):
         raise StageError(f"There is no run in {folder} to report on: run the pretrain stage first.")
     return Findings(
         stages=[Stage(name, state) for name, state in states.items() if state],
-        corpus=_json(folder / "corpus.json"),
-        vocabulary=_json(folder / "vocabulary_report.json"),
-        tokens=_json(folder / "tokens.json"),
-        baselines=_json(folder / "baselines.json"),
+        corpus=_json(folder / "corpus.json", "corpus"),
+        vocabulary=_json(folder / "vocabulary_report.json", "vocabulary"),
+        tokens=_json(folder / "tokens.json", "tokens"),
+        dialogues=_json(folder / "dialogues" / "dialogues.json", "dialogues"),
+        baselines=_json(folder / "baselines.json", "report"),
     )
 
 
-def _json(path: Path) -> dict[str, Any]:
-    if not path.exists():
-        return {}
-    try:
-        values = orjson.loads(path.read_bytes())
-    except orjson.JSONDecodeError as error:
-        raise StageError(f"{path} is not JSON ({error}): run the stage that writes it again.") from error
-    if not isinstance(values, dict):
-        raise StageError(f"{path} is not a JSON object: run the stage that writes it again.")
-    return values
+def _json(path: Path, stage: str) -> dict[str, Any]:
+    return read_json(path, stage) if path.exists() else {}

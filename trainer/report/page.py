@@ -87,7 +87,8 @@ def _stage(stage: Stage, found: Findings, numbers: Numbers) -> str:
 def _outcome(stage: Stage, found: Findings, numbers: Numbers) -> dict[str, str]:
     """Caption -> figure, those that are known."""
     language, state, best = numbers.language, stage.state, stage.best
-    val, train = found.token_counts("val"), found.token_counts("train")
+    val = found.token_counts(stage.name, "val")
+    once = found.token_counts(stage.name, "train").get("tokens") if stage.name == "pretrain" else None
     loss = findings.held_out_loss(best)
     per_character = loss / np.log(2) * val["tokens"] / val["characters"] if loss and val.get("characters") else None
     read = state.get("iteration", 0) * (state.get("tokens_per_iteration") or 0)
@@ -99,7 +100,7 @@ def _outcome(stage: Stage, found: Findings, numbers: Numbers) -> dict[str, str]:
         captions.BEST_BITS_CHARACTER(language): numbers.decimal(per_character, 3),
         captions.ITERATIONS(language): numbers.whole(state.get("iteration")),
         captions.READ(language): numbers.large(read or None),
-        captions.EPOCHS(language): numbers.decimal(read / train["tokens"] if read and train.get("tokens") else None, 1),
+        captions.EPOCHS(language): numbers.decimal(read / once if read and once else None, 1),
         captions.TIME(language): numbers.duration(state.get("seconds")),
         captions.MEDIAN_SPEED(language): numbers.whole(np.median(speeds) if len(speeds) else None),
         captions.PEAK_MEMORY(language): numbers.decimal(memory.max() / 1000 if len(memory) else None, 1),

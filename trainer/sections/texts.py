@@ -26,6 +26,8 @@ class Librus(Section):
     def _polite(self) -> Librus:
         if self.pages and len(self.contact) < 3:
             raise ValueError("contact is empty: give an e-mail or a page under which the library's keeper reaches you")
+        if not self.contact.isascii():  # it stands in a header of every request
+            raise ValueError(f"contact {self.contact} has other letters than Latin ones: give an address without them")
         return self
 
 

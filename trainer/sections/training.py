@@ -132,7 +132,7 @@ class Kto(Training):
     lora_targets: tuple[str, ...] = ("c_q", "c_k", "c_v", "c_proj", "c_gate", "c_fc")
     """The matrices that adapters stand beside; what they leave alone, the variants of a mind share."""
     bf16: bool = False  # its rounding is larger than the log-ratios
-    compile: bool = False  # batches of another length each time would be compiled each time
+    compile: bool = False
 
     @model_validator(mode="after")
     def _possible(self) -> Kto:
@@ -145,4 +145,6 @@ class Kto(Training):
             )
         if self.early_block_size:
             raise ValueError("early_block_size is for pretraining: rated answers have their own lengths")
+        if self.compile:
+            raise ValueError("compile is not for kto: batches of another length each time would be compiled each time")
         return self
