@@ -31,6 +31,7 @@ from trainer.writing import Writer
 # Changed, they break a resumption.
 _FIXED = (
     "batch_size", "gradient_accumulation", "early_block_size", "optimizer", "seed", "ema", "lora_rank", "lora_targets",
+    "start_share",
 )  # fmt: skip
 
 

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+import safetensors.torch
 import torch
+from torch import Tensor
 
 from chat_app import tokenizer as tokenizer_module
 from chat_app.pieces import Pieces
@@ -15,6 +17,7 @@ from trainer import checkpoint, lora, pretrain, tokens
 from trainer.dialogues import gather
 from trainer.dialogues.packing import AnswerBatches, Packed
 from trainer.errors import StageError
+from trainer.files import replacing
 from trainer.held_out import HeldOut, Rows
 from trainer.loop import Run
 from trainer.model import Transformer
@@ -24,6 +27,7 @@ from trainer.tokens import Tokens
 from trainer.writing import Writer
 
 STAGE = "sft"
+START = "start.safetensors"  # what it began with, where the weights that are kept are to hold some of it
 
 
 class HeldOutAnswers(HeldOut):
@@ -68,8 +72,10 @@ def prepare(
     if start is None and (recipe.pretrain or checkpoint.exists(before)):
         start = before
     pretrain.begin(model, start, folder / STAGE, pieces, told)
+    begun = _begun(model, folder / STAGE, ranks) if settings.start_share else {}
     if settings.lora_rank:
         lora.adapt(model, settings.lora_rank)
+    shipped = lora.merged if settings.lora_rank else Transformer.state_dict
     run = Run(
         settings, folder / STAGE, model,
         Writer(tokenizer, chat=True, system=recipe.dialogues.system),
@@ -79,7 +85,28 @@ def prepare(
         ),
         HeldOutAnswers(*gather.load(folder, "val"), config.block_size, settings.eval_sequences),
         device=device, start=start, ranks=ranks, minutes=minutes, say=say,
-        shipped=lora.merged if settings.lora_rank else Transformer.state_dict,
+        shipped=lambda model: averaged(shipped(model), begun, settings.start_share),
     )  # fmt: skip
     run.resume()
     return run
+
+
+def averaged(weights: dict[str, Tensor], begun: dict[str, Tensor], share: float) -> dict[str, Tensor]:
+    """`share` of `begun` and the rest of `weights`, tensor by tensor (Wortsman et al., arXiv 2109.01903, section 3)."""
+    if not share:
+        return weights
+    return {name: (1 - share) * tensor + share * begun[name].to(tensor.device) for name, tensor in weights.items()}
+
+
+def _begun(model: Transformer, stage: Path, ranks: Ranks) -> dict[str, Tensor]:
+    """The weights [as `state_dict`, on the CPU] that the stage began with, kept in its folder for resumptions."""
+    path = stage / START
+    if checkpoint.exists(stage / checkpoint.LAST):
+        if not path.exists():
+            raise StageError(f"There is no {path}: sft.start_share must be there from the stage's first iteration on.")
+        return safetensors.torch.load_file(path)
+    begun = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    if ranks.first:
+        with replacing(path) as file:
+            file.write(safetensors.torch.save(begun))
+    return begun

@@ -155,6 +155,23 @@ def test_a_resumed_run_equals_an_unbroken_one(folder, recipe, tmp_path) -> None:
         assert torch.equal(tensor, second.model.state_dict()[name]), name
 
 
+def test_a_share_of_what_is_kept_is_what_it_began_with(folder, recipe) -> None:
+    settings = recipe.sft.model_copy(update={"max_iters": 20, "start_share": 0.25, "keep": "last"})
+    recipe = recipe.model_copy(update={"sft": settings})
+    for iteration in run_in(folder, recipe).go():
+        if iteration == 7:
+            break
+    for _ in run_in(folder, recipe, start=folder / "pretrain" / "last").go():
+        pass
+    begun = checkpoint.load(folder / "pretrain" / "best").model  # not what a resumption was told to start from
+    kept, last = (checkpoint.load(folder / "sft" / name).model for name in ("best", "last"))
+    for name, tensor in kept.items():
+        assert torch.allclose(tensor, 0.75 * last[name] + 0.25 * begun[name], atol=1e-7), name
+    (folder / "sft" / sft.START).unlink()
+    with pytest.raises(StageError, match="must be there from the stage's first iteration on"):
+        run_in(folder, recipe)
+
+
 @pytest.fixture
 def adapted(recipe):
     """The recipe with adapters."""

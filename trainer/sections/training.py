@@ -94,6 +94,9 @@ class Sft(Training):
 
     text_weight: float = Field(default=0.0, ge=0)
     """The share of pretraining text in every batch, beside the weights of the dialogues' sources."""
+    start_share: float = Field(default=0.0, ge=0, lt=1)
+    """Of the weights that are kept, so large a share is those that the stage began with (arXiv 2109.01903): a mind that
+    learns more after it has learned much forgets less. 0: none. The curve is of the weights before that."""
     lora_rank: int = Field(default=0, ge=0)
     """Learn adapters of this rank instead of all weights, for a mind too large to learn whole. 0: none. Wants peft."""
 
