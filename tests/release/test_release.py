@@ -101,8 +101,8 @@ def test_the_same_folder_makes_the_same_archive_at_any_time(folder_build: Path, 
 
 def test_a_tar_keeps_the_run_bit_and_links(folder_build: Path, tmp_path: Path) -> None:
     archive.pack(folder_build, tmp_path / "box.tar.gz", "box", MOMENT)
-    with tarfile.open(tmp_path / "box.tar.gz") as file:
-        file.extractall(tmp_path / "out", filter="data")
+    (tmp_path / "out").mkdir()
+    subprocess.run(["tar", "-xzf", tmp_path / "box.tar.gz", "-C", tmp_path / "out"], check=True)
     assert subprocess.run([tmp_path / "out/box/mind-in-a-box"], capture_output=True, check=True).stdout == b"hello\n"
     assert (tmp_path / "out/box/_internal/link.txt").readlink() == Path("данные.txt")
 
