@@ -228,7 +228,7 @@ def test_the_mind_of_the_last_stage_chats_and_that_of_the_first_goes_on(folder, 
     assert not base.can_chat
     for each in (mind, base):
         assert selftest.run(each, Weights.from_mind(each)) < 2e-5
-    answer = "".join(Chat.with_mind(mind, folder).say("3 Кто гулял?"))
+    answer = "".join(Chat.with_mind(mind, folder, {"temperature": "0"}).say("3 Кто гулял?"))
     assert answer.endswith("гулял.")
     assert mind.card["figures"]["iterations"] == checkpoint.load(folder / "sft" / "best").state.iteration
     assert 0 < mind.card["held_out_bits_per_byte"]["talk"] < 3
