@@ -85,9 +85,13 @@ class Engine:
 
     def variant(self, mind: Mind, mode: str) -> Engine:
         """A sibling that speaks with a variant of the mind that this engine is of. MindError as `with_mind`."""
-        other = _loaded(mind, self.sibling)
-        other.weights = _loaded(mind, lambda: self.weights.variant(mind, mode))
-        return other
+
+        def load() -> Engine:
+            other = self.sibling()
+            other.weights = self.weights.variant(mind, mode)
+            return other
+
+        return _loaded(mind, load)
 
     @classmethod
     def with_mind(cls, mind: Mind, progress: Callable[[float], None] | None = None) -> Engine:

@@ -6,7 +6,6 @@ import errno
 import os
 import stat
 import sys
-import tempfile
 from pathlib import Path
 from typing import Final
 
@@ -43,6 +42,8 @@ def shelter() -> Path:
 
     OSError where there is none to be had: whoever came first may have made it for all to read.
     """
+    import tempfile  # not before it is needed: every start reads this module before its first line
+
     if sys.platform == "win32":  # there they are each person's own
         path = Path(tempfile.gettempdir()) / _NAME
         path.mkdir(parents=True, exist_ok=True)
