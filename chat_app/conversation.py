@@ -5,11 +5,12 @@ Undoing is a line too, so whatever happens to the program, all that was ever sai
 
 from __future__ import annotations
 
-import tempfile
+import threading
+import time
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import orjson
 
@@ -27,13 +28,16 @@ SUFFIX: Final = ".jsonl"
 _ROLES: Final = ("system", "user", "assistant")
 _RATINGS: Final = ("bad", "good")
 _TITLE: Final = 80  # letters
+_BEGINNING: Final = threading.Lock()
 
 
 class Conversation:
     """Messages in memory and on the disk. `problem` is the sentence to show while they cannot be saved there."""
 
+    _latest: ClassVar = datetime.now()
+
     def __init__(self, folder: Path, mind: str = "") -> None:
-        self.path = folder / f"{datetime.now():%Y-%m-%d-%H%M%S-%f}{SUFFIX}"
+        self.path = folder / f"{self._moment():%Y-%m-%d-%H%M%S-%f}{SUFFIX}"
         self.mind = mind
         self.messages: list[Message] = []
         self.rated: list[tuple[list[Message], bool]] = []
@@ -48,6 +52,13 @@ class Conversation:
         self._begun = False  # the first line of the file is written, or waits
         self._on_disk = False
         self._moved = False
+
+    @staticmethod
+    def _moment() -> datetime:
+        """Now, and later than at the last call: names must differ, and a clock of Windows stands still for 16 ms."""
+        with _BEGINNING:
+            Conversation._latest = max(datetime.now(), Conversation._latest + timedelta(microseconds=1))
+            return Conversation._latest
 
     @property
     def system(self) -> str | None:
@@ -185,16 +196,16 @@ class Conversation:
             rows = [{"start": 1, "mind": self.mind, "time": _now()}]
             rows += [{"role": m.role, "content": m.content, "ids": m.ids} for m in self.messages]
             data = b"".join(orjson.dumps(row) + b"\n" for row in rows)
+        # tempfile would go on to the next name in a folder that Windows forbids, two thousand million times.
+        partial = path.parent / f".{path.stem[:40]}-{time.time_ns():x}"
         try:
-            with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.stem[:40]}-", delete=False) as file:
-                partial = Path(file.name)
-                try:
-                    file.write(data)
-                    file.close()
-                    partial.replace(path)
-                    self.copies.add(path)
-                finally:
-                    partial.unlink(missing_ok=True)
+            partial.touch(mode=0o600, exist_ok=False)
+            try:
+                partial.write_bytes(data)
+                partial.replace(path)
+                self.copies.add(path)
+            finally:  # closed by now: Windows removes no open file
+                partial.unlink(missing_ok=True)
         except (OSError, ValueError) as error:  # ValueError: no file can have this name
             raise ConversationUnwritable(path=path, reason=error) from error
 

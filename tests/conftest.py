@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
@@ -26,6 +28,19 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     path = tmp_path_factory.getbasetemp() / f"home-{next(_NUMBERS)}"
     monkeypatch.setenv(places.VARIABLE, str(path))
     return path
+
+
+@pytest.fixture
+def link() -> Callable[[Path, Path], None]:
+    """Makes a link at the first path that leads to the second; skips where Windows lets not everyone make any."""
+
+    def make(path: Path, target: Path) -> None:
+        with suppress(OSError):
+            path.symlink_to(target)
+        if not path.is_symlink():
+            pytest.skip("links are not allowed here")
+
+    return make
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import errno
 import shutil
-import tempfile
+import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -107,13 +108,10 @@ def test_mind_changes_the_mind_and_keeps_what_was_said(two_minds: Path, home: Pa
 
 
 def test_minds_are_listed_beside_a_link_to_nowhere_and_after_the_present_one_was_moved(
-    two_minds: Path, home: Path, lang: str
+    two_minds: Path, home: Path, lang: str, link: Callable[[Path, Path], None]
 ) -> None:
     chat = Chat.with_mind(open_mind(two_minds / "talker.mind"), home)
-    try:
-        (two_minds / "link.mind").symlink_to(two_minds / "gone.mind")
-    except OSError:
-        pytest.skip("links are not allowed here")
+    link(two_minds / "link.mind", two_minds / "gone.mind")
     (two_minds / "talker.mind").rename(two_minds / "moved.mind")
     lines = run(chat, "/mind", lang).split("\n")
     assert "  link: ?" in lines
@@ -285,7 +283,7 @@ def test_a_conversation_that_is_nowhere_but_in_memory_is_not_thrown_away(
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "open", full)
-        patch.setattr(tempfile, "NamedTemporaryFile", full)
+        patch.setattr(Path, "touch", full)
         chat.conversation.add(minds.template.Message("user", "Река"))
         for line in ("/reset", f"/load {other}"):
             with pytest.raises(BoxError):
@@ -333,12 +331,12 @@ def test_save_and_load_bring_a_conversation_elsewhere_and_back(chat: Chat, tmp_p
 
 def test_save_overwrites_no_file_but_its_own_copies(chat: Chat, tmp_path: Path) -> None:
     notes, copy = tmp_path / "notes.txt", tmp_path / "copy.txt"
-    notes.write_text("Важное.")
+    notes.write_text("Важное.", "utf-8")
     assert run(chat, f"/save {notes}", "en") == "There is nothing to save yet."
     "".join(chat.say("Дом"))
     with pytest.raises(FileExists):
         run(chat, f"/save {notes}")
-    assert notes.read_text() == "Важное."
+    assert notes.read_text("utf-8") == "Важное."
     run(chat, f"/save {copy}")
     "".join(chat.say("Сад"))
     run(chat, f"/save {copy}")
@@ -346,18 +344,29 @@ def test_save_overwrites_no_file_but_its_own_copies(chat: Chat, tmp_path: Path) 
     assert run(chat, f"/save {chat.conversation.path}", "en") == language.SAVED("en", path=chat.conversation.path)
 
 
-def test_save_replaces_nothing_that_is_there(chat: Chat, tmp_path: Path) -> None:
+def test_save_replaces_nothing_that_lies_beside(chat: Chat, tmp_path: Path) -> None:
     "".join(chat.say("Дом"))
-    nowhere, mine = tmp_path / "link.txt", tmp_path / "talk.txt.partial"
-    nowhere.symlink_to(tmp_path / "nothing")
-    mine.write_text("моё")
-    for name in (nowhere, "/dev/null"):
-        with pytest.raises(FileExists):
-            run(chat, f"/save {name}")
+    mine = tmp_path / "talk.txt.partial"
+    mine.write_text("моё", "utf-8")
     run(chat, f"/save {tmp_path / 'talk.txt'}")
-    assert mine.read_text() == "моё"
+    assert mine.read_text("utf-8") == "моё"
 
 
+def test_save_replaces_no_link_even_to_nowhere(chat: Chat, tmp_path: Path, link: Callable[[Path, Path], None]) -> None:
+    "".join(chat.say("Дом"))
+    link(tmp_path / "link.txt", tmp_path / "nothing")
+    with pytest.raises(FileExists):
+        run(chat, f"/save {tmp_path / 'link.txt'}")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="devices are no files there")
+def test_save_replaces_no_device(chat: Chat) -> None:
+    "".join(chat.say("Дом"))
+    with pytest.raises(FileExists):
+        run(chat, "/save /dev/null")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a folder that a program runs in cannot be removed there")
 def test_saving_from_a_folder_that_is_gone_is_a_sentence(
     chat: Chat, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -429,7 +438,7 @@ def test_load_alone_lists_the_latest_and_takes_their_names(chat: Chat, lang: str
     assert run(chat, "/load", lang) == language.NO_RECENT(lang)
     "".join(chat.say("Дом"))
     name = chat.conversation.path.stem
-    (chat.folder / "0.jsonl").write_text("это не разговор")
+    (chat.folder / "0.jsonl").write_text("это не разговор", "utf-8")
     assert run(chat, "/load", lang) == f"{language.RECENT(lang)}\n  {name}  Дом\n  0  ?"
     chat.reset()
     run(chat, f"/load {name}", lang)
@@ -446,7 +455,8 @@ def test_paths_that_cannot_be_are_sentences(chat: Chat, name: str) -> None:
 
 
 def test_the_home_folder_is_understood(chat: Chat, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("HOME", "USERPROFILE"):  # Windows' word for it is the second
+        monkeypatch.setenv(name, str(tmp_path))
     "".join(chat.say("Дом"))
     run(chat, "/save ~/talk.jsonl")
     assert len(load(tmp_path / "talk.jsonl", "").messages) == 2

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +29,6 @@ from chat_app.errors import (
 )
 from chat_app.template import Message
 
-resource = pytest.importorskip("resource")
-
 
 def said(conversation: Conversation) -> list[tuple[str, str]]:
     return [(m.role, m.content) for m in conversation.messages]
@@ -44,6 +45,7 @@ def talk(folder: Path, count: int = 2) -> Conversation:
 @contextmanager
 def disk_of(size: int) -> Iterator[None]:
     """Files may not outgrow `size` bytes here: a full disk, down to the half-written line."""
+    resource: Any = pytest.importorskip("resource", reason="Windows sets no limit to the size of files")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:
@@ -76,7 +78,7 @@ def test_undoing_is_a_line_too_and_nothing_is_erased(tmp_path: Path) -> None:
     conversation.undo(answer_only=True)
     assert said(conversation) == [("user", "вопрос 0\nещё")]
     assert said(load(conversation.path, "мозг")) == said(conversation)
-    assert "ответ 1" in conversation.path.read_text()
+    assert "ответ 1" in conversation.path.read_text("utf-8")
 
 
 def test_undoing_nothing_is_refused(tmp_path: Path) -> None:
@@ -187,6 +189,7 @@ def test_a_folder_that_cannot_be_written_is_given_up_for_the_temporary_one(
     assert said(load(conversation.path, "мозг")) == said(conversation)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="the temporary folder is each person's own there")
 def test_the_temporary_folder_is_nobody_elses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path))
     (tmp_path / "file").touch()
@@ -260,8 +263,21 @@ def test_a_conversation_that_is_left_is_brought_to_whatever_disk_there_is(
     assert said(load(kept, "мозг")) == said(conversation)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="files have no modes there, and a person's folder is their own")
 def test_conversations_are_kept_in_a_folder_of_ones_own(tmp_path: Path) -> None:
     assert talk(tmp_path / "home").path.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_names_differ_though_the_clock_stands_still(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Still(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:
+            return datetime(2100, 1, 1, tzinfo=tz)
+
+    monkeypatch.setattr(Conversation, "_latest", datetime.now())  # and back
+    monkeypatch.setattr(conversations, "datetime", Still)
+    names = [Conversation(tmp_path).path.name for _ in range(3)]
+    assert names == [f"2100-01-01-000000-00000{number}.jsonl" for number in range(3)]
 
 
 # --- saving elsewhere ------------------------------------------------------------------------------------------
@@ -271,7 +287,7 @@ def test_saving_writes_a_readable_text_or_a_file_to_go_on_with(tmp_path: Path) -
     conversation = talk(tmp_path, 1)
     conversation.add(Message("system", "Ты добрый."))
     conversation.save_as(tmp_path / "talk.md")
-    assert (tmp_path / "talk.md").read_text() == "# Ты добрый.\n\n> вопрос 0\nещё\n\nответ 0\n"
+    assert (tmp_path / "talk.md").read_text("utf-8") == "# Ты добрый.\n\n> вопрос 0\nещё\n\nответ 0\n"
     conversation.save_as(tmp_path / "talk.jsonl")
     again = load(tmp_path / "talk.jsonl", "мозг")
     assert again.messages == conversation.messages
@@ -292,12 +308,48 @@ def test_saving_where_nothing_can_be_is_a_sentence_and_leaves_nothing_behind(tmp
 def test_a_full_disk_keeps_what_was_saved_before(tmp_path: Path) -> None:
     path = tmp_path / "talk.txt"
     talk(tmp_path, 1).save_as(path)
-    before = path.read_text()
+    before = path.read_bytes()
     longer = talk(tmp_path, 5)
     with disk_of(50), pytest.raises(ConversationUnwritable):
         longer.save_as(path)
-    assert path.read_text() == before
+    assert path.read_bytes() == before
     assert [file for file in tmp_path.iterdir() if file.suffix != ".jsonl"] == [path]
+
+
+def test_a_disk_that_fills_up_under_a_copy_gets_rid_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: Path, data: bytes) -> int:
+        with self.open("wb") as file:
+            file.write(data[:9])
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    conversation = talk(tmp_path)
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(ConversationUnwritable, match="No space left"):
+        conversation.save_as(folder / "talk.txt")
+    assert list(folder.iterdir()) == []
+
+
+def test_a_forbidden_folder_is_tried_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows says so of a folder into which it lets nobody write, and Python's tempfile does not believe it."""
+    tried: list[Any] = []
+
+    def forbidden(*given: Any) -> int:
+        tried.append(given)
+        assert len(tried) == 1
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    conversation = talk(tmp_path)
+    monkeypatch.setattr(os, "open", forbidden)
+    with pytest.raises(ConversationUnwritable, match="Permission denied"):
+        conversation.save_as(tmp_path / "talk.txt")
+    assert tried
+
+
+def test_a_copy_is_for_nobody_else_to_read(tmp_path: Path) -> None:
+    talk(tmp_path).save_as(tmp_path / "talk.txt")
+    assert sys.platform == "win32" or (tmp_path / "talk.txt").stat().st_mode & 0o777 == 0o600
 
 
 def test_the_latest_conversations_come_first_and_are_found_by_name(tmp_path: Path) -> None:
@@ -335,5 +387,7 @@ def test_nothing_is_rated_where_nothing_was_answered(tmp_path) -> None:
 
 def test_a_rating_written_by_hand_without_an_answer_is_left_out(tmp_path) -> None:
     path = tmp_path / "talk.jsonl"
-    path.write_text('{"rating": "good"}\n{"role": "user", "content": "привет"}\n{"rating": "bad"}\n{"rating": 1}\n')
+    path.write_text(
+        '{"rating": "good"}\n{"role": "user", "content": "привет"}\n{"rating": "bad"}\n{"rating": 1}\n', "utf-8"
+    )
     assert load(path, "").rated == []
