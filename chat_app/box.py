@@ -5,8 +5,10 @@ Knows files and trailers (spec/mind-format.md); knows nothing of what a mind is.
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
+import stat
 import sys
 from functools import lru_cache
 from pathlib import Path
@@ -47,7 +49,9 @@ def own_box() -> Path | None:
 def locate(path: Path) -> tuple[int, int]:
     """(start, length) in bytes of the mind in the file at `path`: a .mind, or a box of any operating system."""
     try:
-        size = path.stat().st_size
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):  # Windows would say that one may not read it
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
         with path.open("rb") as file:
             head = file.read(SIZE_DIGITS + 2)
     except FileNotFoundError:
@@ -55,7 +59,7 @@ def locate(path: Path) -> tuple[int, int]:
     except (OSError, ValueError) as error:  # ValueError: no file can have this name
         raise MindUnreadable(path=path, reason=error) from error
     if head[SIZE_DIGITS:].startswith(b"{") and int.from_bytes(head[:SIZE_DIGITS], "little") <= LARGEST:
-        return 0, size
+        return 0, status.st_size
     if found := _find_trailer(path):
         return found
     raise NoMindInside(path=path)
