@@ -104,7 +104,7 @@ def _check(path: Path, options: argparse.Namespace) -> int:
     try:
         print("\n".join(said), flush=True)
     except OSError as error:
-        raise OutputClosed(reason=error) from error
+        raise console.closed(error) from error
     return 0
 
 
@@ -144,7 +144,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (OutputClosed, BrokenPipeError) as error:
         if sys.stdout is not None:  # or the interpreter complains at exit
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        closed = error if isinstance(error, OutputClosed) else OutputClosed(reason=error)
+        closed = error if isinstance(error, OutputClosed) else console.closed(error)
         return _report(closed, lang, log=False)
     except BoxError as error:
         return _report(error, lang, log=not isinstance(error, UsageError))

@@ -6,11 +6,14 @@ Knows systems; knows nothing of minds.
 from __future__ import annotations
 
 import atexit
+import errno
 import os
 import stat
 import sys
 from pathlib import Path
 from typing import Any, Final, TextIO
+
+from chat_app.errors import OutputClosed
 
 _UTF8: Final = 65001  # Windows' number for it
 
@@ -67,6 +70,13 @@ def decode(raw: bytes, encoding: str = "") -> tuple[str, str]:
         except (UnicodeDecodeError, LookupError):  # LookupError: Python does not know this code page
             continue
     return raw.decode("utf-8", "replace"), ""
+
+
+def closed(error: OSError) -> OutputClosed:
+    """What to say where no more can be written. Windows calls a pipe that nobody reads an invalid argument."""
+    if sys.platform == "win32" and error.errno == errno.EINVAL:
+        error = BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+    return OutputClosed(reason=error)
 
 
 def is_terminal(stream: TextIO | None) -> bool:

@@ -81,7 +81,7 @@ def _write(text: str) -> None:
         sys.stdout.write(text)
         sys.stdout.flush()
     except OSError as error:
-        raise OutputClosed(reason=error) from error
+        raise console.closed(error) from error
 
 
 def _remark(lines: Iterable[str]) -> None:

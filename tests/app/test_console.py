@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -65,6 +67,21 @@ def test_without_a_console_nothing_is_set_and_pipes_are_in_the_encoding_of_conso
     assert console.speak_utf8(kernel) == "cp866"
     assert kernel.pages == (0, 0)
     assert not at_exit
+
+
+@pytest.mark.parametrize(
+    ("platform", "number", "told"),
+    [
+        ("win32", errno.EINVAL, "Broken pipe"),
+        ("win32", errno.ENOSPC, "No space left on device"),
+        ("linux", errno.EINVAL, "Invalid argument"),
+    ],
+)
+def test_a_pipe_that_nobody_reads_is_called_so_on_windows_too(
+    monkeypatch: pytest.MonkeyPatch, platform: str, number: int, told: str
+) -> None:
+    monkeypatch.setattr(console.sys, "platform", platform)
+    assert f"({told})" in console.closed(OSError(number, os.strerror(number))).sentence("en")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are code pages")
