@@ -30,7 +30,9 @@ def run(chat: Chat, lang: str, *, port: int = 0, lan: bool = False, key: str | N
     """
     chat.engine.warm_up()
     web = Web(chat, lang, port=port, lan=lan, key=key)
-    signal.signal(signal.SIGTERM, _leave)  # the end of a session: what is being written is kept
+    for name in ("SIGTERM", "SIGBREAK"):  # the end of a session, Ctrl-Break on Windows: what is being written is kept
+        if number := getattr(signal, name, None):
+            signal.signal(number, _leave)
     try:
         _tell(greeting(web, lang))
         while not web.wait(_POLL) and (seen or web.silence < _FORGOTTEN):

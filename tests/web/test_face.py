@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -34,12 +35,23 @@ HELLO = minds.ANSWER_TEXT
 WATCH = """
 import os, sys
 def watch(event, arguments):
+    if event == "webbrowser.open" and "BROWSER" not in os.environ:
+        raise OSError("there is no browser")  # Windows always has one
     if event.startswith("socket."):
         told = [getattr(each, "name", each) for each in arguments if isinstance(each, (int, str, bytes, tuple))]
         with open(os.environ["WATCHED"], "a") as file:
             print(event, *told, file=file)
 sys.addaudithook(watch)
 """
+BROWSER = """
+import os, sys
+asked, url = sys.argv[1:]
+with open(asked + ".part", "w", encoding="utf-8") as file:
+    file.write(url)
+os.replace(asked + ".part", asked)
+"""
+GROUP: dict[str, int] = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP} if sys.platform == "win32" else {}
+desktop = pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="a double-click opens a terminal there")
 
 
 @pytest.fixture
@@ -51,35 +63,46 @@ def environment(home: Path, tmp_path: Path) -> dict[str, str]:
         "PATH": os.environ.get("PATH", ""), "LANG": "en_GB.UTF-8", "TERM": "dumb", places.VARIABLE: str(home),
         "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(tmp_path / "watch"),
         "WATCHED": str(tmp_path / "sockets"),
+        "SYSTEMROOT": os.environ.get("SYSTEMROOT", ""),  # without it Windows has no sockets
     }  # fmt: skip
 
 
 @pytest.fixture
 def browser(tmp_path: Path, environment: dict[str, str]) -> Path:
     """The file into which a browser writes the address that it was given."""
-    script, asked = tmp_path / "browser", tmp_path / "asked"
-    script.write_text(f'#!/bin/sh\nprintf "%s" "$1" > "{asked}.part" && mv "{asked}.part" "{asked}"\n')
-    script.chmod(0o700)
-    environment["BROWSER"] = f"{script} %s"
+    script, asked = tmp_path / "browser.py", tmp_path / "asked"
+    script.write_text(BROWSER, "utf-8")
+    command = [Path(sys.executable).as_posix(), script.as_posix(), asked.as_posix()]  # a shell's \\ would vanish
+    environment["BROWSER"] = shlex.join([*command, "%s"])
     return asked
 
 
 def sockets(tmp_path: Path) -> list[str]:
     """What the program did with sockets, the pipes within it left out: AF_UNIX is no network."""
     file = tmp_path / "sockets"
-    lines = file.read_text().splitlines() if file.exists() else []
+    lines = file.read_text("utf-8").splitlines() if file.exists() else []
     return [line for line in lines if not line.startswith("socket.__new__ AF_UNIX")]
 
 
 @contextmanager
 def program(mind: Path, *options: str, environment: dict[str, str], **streams: Any) -> Iterator[subprocess.Popen[str]]:
-    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams}
+    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **GROUP, **streams}
     command = [sys.executable, "-m", "chat_app", str(mind), *options]
-    with subprocess.Popen(command, env=environment, cwd=minds.ROOT, text=True, **streams) as running:
+    with subprocess.Popen(command, env=environment, cwd=minds.ROOT, encoding="utf-8", **streams) as running:
         try:
             yield running
         finally:
             running.kill()
+
+
+def interrupt(running: subprocess.Popen[str]) -> None:
+    """Press Ctrl-C, or Ctrl-Break on Windows, where only that reaches a group and nobody beside it."""
+    if sys.platform != "win32":
+        running.send_signal(signal.SIGINT)
+    elif console._kernel32().GetConsoleCP():
+        running.send_signal(signal.CTRL_BREAK_EVENT)
+    else:
+        pytest.skip("there is no console to press Ctrl-Break in")
 
 
 def said(running: subprocess.Popen[str], words: str) -> str:
@@ -121,7 +144,7 @@ def test_without_a_browser_the_address_is_told(chatting: Path, environment: dict
         assert "No browser opened. Open this address in one: http://127.0.0.1:" in text
         assert "/v1, key " in text
         assert '"piece":"Привет"' in talked(address_in(text))
-        running.send_signal(signal.SIGINT)
+        interrupt(running)
         rest, errors = running.communicate(timeout=LONGEST)
     assert running.returncode == 0, errors
     assert rest == "Goodbye.\n"
@@ -137,10 +160,11 @@ def test_the_browser_opens_with_the_token_where_no_server_sees_it(
     with program(chatting, "--web", "--lang", "ru", environment=environment) as running:
         text = said(running, "Ctrl-C")
         assert "Страница открыта в браузере" in text
-        assert browser.read_text() in text
-        assert ask(address_in(browser.read_text()), "GET", "/").startswith(b"<!doctype html>")
+        assert browser.read_text("utf-8") in text
+        assert ask(address_in(browser.read_text("utf-8")), "GET", "/").startswith(b"<!doctype html>")
 
 
+@desktop
 def test_a_desktop_without_a_terminal_gets_the_page(
     chatting: Path, environment: dict[str, str], browser: Path, tmp_path: Path
 ) -> None:
@@ -150,7 +174,7 @@ def test_a_desktop_without_a_terminal_gets_the_page(
         while not browser.exists():
             assert time.monotonic() < ends
             time.sleep(0.02)
-        assert '"piece":"Привет"' in talked(address_in(browser.read_text()))
+        assert '"piece":"Привет"' in talked(address_in(browser.read_text("utf-8")))
         running.terminate()  # the end of the session
         assert running.wait(LONGEST) == 0
 
@@ -163,6 +187,7 @@ def test_a_pipe_is_no_desktop(chatting: Path, environment: dict[str, str], tmp_p
     assert sockets(tmp_path) == []
 
 
+@desktop
 def test_a_terminal_is_not_absent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DISPLAY", ":0")
     monkeypatch.setattr(console, "is_terminal", lambda stream: True)
@@ -233,7 +258,10 @@ def test_a_port_and_a_key_that_cannot_be_are_told(
     assert options[0].strip("-").replace("-", "_") in capsys.readouterr().err.replace("-", "_")
 
 
-def test_the_local_network_is_let_in_only_by_its_own_address(chatting: Path, tmp_path: Path) -> None:
+def test_the_local_network_is_let_in_only_by_its_own_address(
+    chatting: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(face, "open_browser", lambda url: True)
     try:
         web = Web(Chat.with_mind(open_mind(chatting), tmp_path), "en", lan=True)
     except NoNetwork:
@@ -242,8 +270,8 @@ def test_the_local_network_is_let_in_only_by_its_own_address(chatting: Path, tmp
         host, port, token = address_in(web.url)
         assert host != LOOPBACK
         assert '"piece":"Привет"' in talked((host, port, token))
-        with pytest.raises(OSError, match="refused"):
-            socket.create_connection((LOOPBACK, int(port)), timeout=2).close()
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection((LOOPBACK, int(port)), timeout=LONGEST).close()  # Windows tries it for two seconds
         lines = face.greeting(web, "en", terminal=True)
         assert any("Careful" in line for line in lines)
         assert face.qr(web.url) in lines
