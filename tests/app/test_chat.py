@@ -145,7 +145,7 @@ def test_reset_begins_anew_and_leaves_the_old_file(chat: Chat) -> None:
     assert chat.last is None
     told(chat.say("Река"))
     assert chat.conversation.path != old
-    assert "Дом" in old.read_text()
+    assert "Дом" in old.read_text("utf-8")
 
 
 def test_a_loaded_conversation_goes_on_in_its_own_file_and_spelling(chat: Chat, chatting: Path, home: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import signal
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -127,7 +128,8 @@ def test_commands_and_settings_are_completed(typed: str, offered: list[str]) -> 
 
 def test_lines_typed_before_are_kept_in_a_file_of_ones_own(home: Path) -> None:
     history().append_string("Привет \udcff")
-    assert (home / "line-history").stat().st_mode & 0o777 == 0o600
+    if sys.platform != "win32":  # whose files have no modes
+        assert (home / "line-history").stat().st_mode & 0o777 == 0o600
     assert list(history().load_history_strings()) == ["Привет \ufffd"]
 
 
@@ -256,15 +258,16 @@ def test_interrupting_while_the_mind_wakes_is_no_end(
     assert talk(chatting, f"a\rb\r{END}").splitlines()[3:] == [language.LEAVE("ru"), minds.ANSWER_TEXT]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a console hands over letters there, never bytes")
 def test_bytes_that_are_no_letters_are_said_and_kept_as_signs(talk: Talk, chatting: Path, home: Path) -> None:
     assert minds.ANSWER_TEXT in talk(chatting, b"\xcf\xf0\xe8\r\x04")
-    assert "\ufffd" in next((home / "conversations").glob("*")).read_text()
-    assert "\ufffd" in (home / "line-history").read_text()
+    assert "\ufffd" in next((home / "conversations").glob("*")).read_text("utf-8")
+    assert "\ufffd" in (home / "line-history").read_text("utf-8")
 
 
 def test_escape_enter_begins_a_new_line(talk: Talk, chatting: Path, home: Path) -> None:
     talk(chatting, f"раз\x1b\rдва\r{END}")
-    assert "раз\\nдва" in next((home / "conversations").glob("*")).read_text()
+    assert "раз\\nдва" in next((home / "conversations").glob("*")).read_text("utf-8")
 
 
 def test_a_disk_that_takes_nothing_is_told_once(

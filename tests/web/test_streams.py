@@ -55,7 +55,7 @@ def until(holds: Callable[[], bool]) -> None:
 def saved(client: Client, talk: str) -> list[dict[str, str]]:
     """The lines of the conversation's file."""
     path = client.web.talks.folder / f"{talk.rsplit('/', 1)[1]}{conversations.SUFFIX}"
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
 
 
 def words(event: bytes) -> str:

@@ -166,7 +166,7 @@ def test_a_deleted_conversation_is_put_aside_and_never_destroyed(client: Client)
     assert client.get(talk).status == 404
     assert client.post(f"{talk}/say", {"text": "Б"}).status == 404
     (kept,) = (client.web.talks.folder / "deleted").iterdir()
-    assert "А" in kept.read_text()
+    assert "А" in kept.read_text("utf-8")
     assert client.ask("DELETE", client.new()).value == {}  # one in which nothing was said
 
 
