@@ -179,7 +179,7 @@ def test_a_damaged_file_hides_no_other(client: Client) -> None:
     assert client.get("/api/conversations/2020-01-01-000000-000000").status == 404
 
 
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write anywhere")
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="Windows forbids nobody by modes, nor Linux root")
 def test_a_folder_that_cannot_be_written_is_told(client: Client) -> None:
     talk = client.new()
     client.web.talks.folder.mkdir(mode=0o500)
