@@ -162,6 +162,9 @@ def _beginning(path: Path) -> str:
 
 
 def _path(text: str) -> Path:
+    """What was typed, or pasted in the quotes that a file manager puts around it."""
+    if len(text) > 2 and text[0] == text[-1] and text[0] in "\"'":
+        text = text[1:-1]
     try:
         return Path(text).expanduser()
     except (RuntimeError, ValueError):  # ~ of nobody, or no name at all: opening it will say so

@@ -329,6 +329,20 @@ def test_save_and_load_bring_a_conversation_elsewhere_and_back(chat: Chat, tmp_p
     assert [m.content for m in chat.conversation.turns] == ["Дом", minds.ANSWER_TEXT]
 
 
+@pytest.mark.parametrize("quote", ['"', "'"])
+def test_a_path_is_understood_in_the_quotes_that_a_file_manager_gives_it(
+    chat: Chat, tmp_path: Path, quote: str
+) -> None:
+    "".join(chat.say("Дом"))
+    path = tmp_path / "мой разговор.jsonl"
+    run(chat, f"/save {quote}{path}{quote}")
+    assert path.is_file()
+    run(chat, "/reset")
+    run(chat, f"/load {quote}{path}{quote}")
+    assert chat.conversation.path == path
+    run(chat, f"/mind {quote}{chat.mind.path}{quote}")
+
+
 def test_save_overwrites_no_file_but_its_own_copies(chat: Chat, tmp_path: Path) -> None:
     notes, copy = tmp_path / "notes.txt", tmp_path / "copy.txt"
     notes.write_text("Важное.", "utf-8")
