@@ -22,6 +22,7 @@ from trainer.dialogues.shapes import Malformed, messages_of
 from trainer.dialogues.sources import conversations, smalltalk
 from trainer.errors import CorpusError, StageError
 from trainer.sections import Dialogues, DialogueSource
+from trainer.sft import HeldOutAnswers
 from trainer.tokens import Counts, Tokens
 
 LETTERS = "".join(map(chr, (*range(0x20, 0x7F), *range(0x410, 0x450)))) + "ёЁ—«»…\n"
@@ -125,7 +126,7 @@ def test_common_phrasings_are_taught_twice_as_often_as_the_others() -> None:
 
 def test_the_small_talk_of_the_trainer_is_whole() -> None:
     found = [row for _, row in smalltalk()]
-    assert sum("user" in row for row in found) == 4479
+    assert sum("user" in row for row in found) == 4503
     assert sum("turns" in row for row in found) == 2950
     for row in found:
         if "turns" in row:
@@ -306,11 +307,20 @@ def test_sources_without_conversations_are_named(tmp_path, talk) -> None:
         gather.load(tmp_path, "train")
 
 
-def test_a_source_too_small_to_hold_anything_out_names_the_cure(tmp_path, talk) -> None:
+def test_sources_too_small_to_hold_anything_out_name_the_cure(tmp_path, talk) -> None:
     recipe = recipe_with(talk={"text": (talk,)})
     few = recipe.dialogues.model_copy(update={"val_fraction": 1e-9})
-    with pytest.raises(CorpusError, match=r"hold out: raise dialogues\.val_fraction \(now 1e-09\), or give more"):
+    with pytest.raises(CorpusError, match=r"of talk is held out: raise dialogues\.val_fraction \(now 1e-09\), or give"):
         gather.gather(recipe.model_copy(update={"dialogues": few}), (), PIECES, tmp_path)
+
+
+def test_a_source_may_hold_nothing_out_where_another_does(tmp_path, talk) -> None:
+    once = write_rows(tmp_path / "once.jsonl", [{"turns": ["Ты кто?", "Я Гомункул."]}])
+    gather.gather(recipe_with(talk={"text": (talk,)}, once={"text": (once,)}), (), PIECES, tmp_path)
+    assert set(gather.load(tmp_path, "train")[0].counts) == {"talk", "once"}
+    held, mask = gather.load(tmp_path, "val")
+    assert set(held.counts) == {"talk"}
+    assert set(HeldOutAnswers(held, mask, 128).losses(lambda ids, targets: 1.0, 2)) == {"talk"}
 
 
 def test_a_text_for_a_source_that_nobody_knows_is_refused(tmp_path, talk) -> None:

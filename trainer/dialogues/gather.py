@@ -47,6 +47,11 @@ def gather(recipe: Recipe, texts: Sequence[str], pieces: Pieces, folder: Path) -
         parts = {"train": _Part(*files[:3]), "val": _Part(*files[3:6])}
         for name in settings.sources:
             _write(name, settings, tokenizer, recipe.model.block_size, parts, report)
+        if not parts["val"].counts:
+            raise CorpusError(
+                f"No conversation of {', '.join(settings.sources)} is held out: raise dialogues.val_fraction (now "
+                f"{settings.val_fraction:g}), or give more."
+            )
         for part in parts.values():
             part.close()
         counts = {name: {n: asdict(c) for n, c in part.counts.items()} for name, part in parts.items()}
@@ -58,7 +63,7 @@ def gather(recipe: Recipe, texts: Sequence[str], pieces: Pieces, folder: Path) -
 def _write(
     name: str, settings: Dialogues, tokenizer: Tokenizer, block_size: int, parts: dict[str, _Part], report: Report
 ) -> None:
-    """The conversations of one source. CorpusError where they give nothing to a part."""
+    """The conversations of one source. CorpusError where there are none to learn from."""
     for conversation in conversations(name, settings, report):
         messages, ids, mask = render(conversation.messages, settings.system, tokenizer, block_size)
         if messages:
@@ -69,11 +74,6 @@ def _write(
             report.drop(name, "longer than the context", conversation.messages[0].content[:60])
     if name not in parts["train"].counts:
         raise CorpusError(f"The source {name} leaves no conversation to learn from: give more, or filter less.")
-    if name not in parts["val"].counts:
-        raise CorpusError(
-            f"The source {name} leaves no conversation to hold out: raise dialogues.val_fraction "
-            f"(now {settings.val_fraction:g}), or give more."
-        )
 
 
 def with_texts(settings: Dialogues, texts: Sequence[str], elsewhere: Collection[str]) -> Dialogues:
