@@ -75,7 +75,8 @@ class Run:
         if start is not None and not checkpoint.exists(folder / LAST):
             self.state.tokens_before, self.state.samples_before = childhood.before(start)
         self.stop = False
-        self._forward = torch.compile(self.model) if settings.compile else self.model
+        # A shape of its own for the cooldown's longer sequences: code for any shape would be slower in both.
+        self._forward = torch.compile(self.model, dynamic=False) if settings.compile else self.model
         self._budget = Budget(minutes, settings.eval_interval)
 
     # One iteration

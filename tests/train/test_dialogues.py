@@ -99,7 +99,7 @@ def test_what_was_written_also_is_taught_and_leaves_what_is_held_out_as_it_was()
     before = [{"id": row["id"], "user": row["user"], "bot": row["bot"]} for row in rows]
     assert intents.forbidden(rows) == intents.forbidden(before)
     also = {phrasing for row in rows for phrasing in row.get("also", ())}
-    assert len(also) > 70_000
+    assert len(also) > 80_000
     taught = {phrasing for phrasing, _, held in intents.cross(rows, 1, intents.forbidden(rows)) if not held}
     assert also <= taught
     assert not any("also" in row for row in rows if intents.whole(row["id"]))
@@ -126,8 +126,8 @@ def test_common_phrasings_are_taught_twice_as_often_as_the_others() -> None:
 
 def test_the_small_talk_of_the_trainer_is_whole() -> None:
     found = [row for _, row in smalltalk()]
-    assert sum("user" in row for row in found) == 4503
-    assert sum("turns" in row for row in found) == 2950
+    assert sum("user" in row for row in found) == 5719
+    assert sum("turns" in row for row in found) == 3607
     for row in found:
         if "turns" in row:
             messages_of(row)
@@ -158,6 +158,18 @@ def test_nobody_says_a_held_out_wording_in_any_turn_of_learned_small_talk() -> N
     lines = {intents.wording(message.content) for said in learned for message in said if message.role == "user"}
     assert len(lines) > 20_000
     assert not lines & forbidden
+
+
+def test_exercises_beside_small_talk_come_up_in_the_midst_of_it() -> None:
+    source = DialogueSource(smalltalk=True, only=("08-first-words",), generated={"products": 300})
+    settings = Dialogues(sources={"talk": source}, chain=6, pairs_per_intent=24)
+    found = list(conversations("talk", settings, Report()))
+    greetings = {phrasing for _, row in smalltalk(source.only) for phrasing in intents.phrasings(row)}
+    said = [[m.content for m in each.messages if m.role == "user"] for each in found]
+    mixed = [lines for lines in said if not greetings.isdisjoint(lines) and not greetings.issuperset(lines)]
+    assert len(mixed) > len(found) / 10
+    assert {each.held for each in found if len(each.messages) == 2} == {True, False}
+    assert max(map(len, said)) >= 6
 
 
 def test_a_source_may_take_some_files_of_the_small_talk_alone() -> None:

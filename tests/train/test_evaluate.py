@@ -76,7 +76,7 @@ def test_no_probe_stands_in_the_training_text(whole, talk) -> None:
 
 
 def test_no_probe_stands_in_what_the_shipped_mind_learned(whole) -> None:
-    dialogues = recipes.load(recipes.find("homunculus-small")).dialogues
+    dialogues = recipes.load(recipes.find("homunculus")).dialogues
     lines = {normal(probe.lines[0]) for probe in whole.probes}
     for name in ("smalltalk", "self"):
         for each in conversations(name, dialogues, Report()):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,6 +34,7 @@ def conversations(name: str, settings: Dialogues, report: Report) -> Iterator[Co
                 report.drop(name, reason, where)
             else:
                 yield from _read(name, where, row, settings, report)
+    pieces: list[Conversation] = []
     if source.smalltalk:
         forbidden = intents.forbidden(row for _, row in smalltalk() if "user" in row)
         found = list(smalltalk(source.only))
@@ -41,10 +42,10 @@ def conversations(name: str, settings: Dialogues, report: Report) -> Iterator[Co
             if "turns" in row:
                 yield from _read(name, where, row, settings, report, forbidden)
         crossed = intents.cross((row for _, row in found if "user" in row), settings.pairs_per_intent, forbidden)
-        said = (_reworded(*pair, settings.reworded, forbidden, chance) for pair in crossed)
-        yield from _chained(said, settings.chain, chance)
+        pieces = [_reworded(*pair, settings.reworded, forbidden, chance) for pair in crossed]
     for kind, count in source.generated.items():
-        yield from _chained(exercises.make(kind, count, settings.seed), settings.chain, chance)
+        pieces += exercises.make(kind, count, settings.seed)
+    yield from _chained(pieces, settings.chain, chance)
 
 
 def smalltalk(only: Collection[str] = ()) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -102,17 +103,16 @@ def _reworded(
     return Conversation([Message("user", phrasing), Message("assistant", reply)], held)
 
 
-def _chained(pieces: Iterable[Conversation], longest: int, chance: random.Random) -> Iterator[Conversation]:
+def _chained(pieces: list[Conversation], longest: int, chance: random.Random) -> Iterator[Conversation]:
     """The same conversations in another order, one to `longest` of them strung into one: people change the subject.
 
     What is held out stays single, so that each wording is judged by itself.
     """
-    waiting = list(pieces)
-    chance.shuffle(waiting)
-    yield from (piece for piece in waiting if piece.held)
+    chance.shuffle(pieces)
+    yield from (piece for piece in pieces if piece.held)
     chain: list[Message] = []
     wanted = 0
-    for piece in waiting:
+    for piece in pieces:
         if piece.held:
             continue
         chain += piece.messages
