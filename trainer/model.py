@@ -112,14 +112,12 @@ class Attention(nn.Module):
             q, k = rotate(q, cos, sin), rotate(k, cos, sin)
         if cache is not None:
             k, v = cache.append(layer, k, v)  # [B, G, S, D]
-        if mask is not None and q.is_cuda:  # its fast kernels know either a mask or fewer key-value heads
-            k, v = (each.repeat_interleave(c.n_head // c.n_kv_head, dim=1) for each in (k, v))  # [B, H, S, D]
         y = F.scaled_dot_product_attention(
             q, k, v,
             attn_mask=mask,
             dropout_p=self.attention_dropout if self.training else 0.0,
             is_causal=mask is None,
-            enable_gqa=k.shape[1] != c.n_head,
+            enable_gqa=c.n_kv_head != c.n_head,
         )  # [B, H, T, D]  # fmt: skip
         y = y.transpose(1, 2).reshape(B, T, C)  # [B, T, C]
         return F.dropout(self.c_proj(y), self.dropout, self.training)

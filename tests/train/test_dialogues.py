@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import random
+import re
 import tracemalloc
 
 import numpy as np
@@ -170,6 +171,23 @@ def test_exercises_beside_small_talk_come_up_in_the_midst_of_it() -> None:
     assert len(mixed) > len(found) / 10
     assert {each.held for each in found if len(each.messages) == 2} == {True, False}
     assert max(map(len, said)) >= 6
+
+
+def test_what_was_told_is_asked_for_after_other_things_and_before_anything_else_is_told() -> None:
+    source = DialogueSource(generated={"acquaintance": 300, "products": 300})
+    found = list(conversations("talk", Dialogues(sources={"talk": source}, chain=6), Report()))
+    told = re.compile("очень приятно|рад знакомству|приятно познакомиться|будем знакомы", re.IGNORECASE)
+    asked = re.compile("моё имя|как меня зовут|у меня имя", re.IGNORECASE)
+    later = 0
+    for each in (each.messages for each in found if not each.held):
+        names = [
+            place for place, message in enumerate(each) if message.role == "assistant" and told.search(message.content)
+        ]
+        asks = [place for place, message in enumerate(each) if message.role == "user" and asked.search(message.content)]
+        later += any("×" in m.content or "умнож" in m.content for n, a in zip(names, asks) for m in each[n:a])
+        assert len(each) % 2 == 0
+    assert later > 10
+    assert sum(len(each.messages) for each in found) > 2 * 600
 
 
 def test_a_source_may_take_some_files_of_the_small_talk_alone() -> None:

@@ -21,10 +21,14 @@ class Malformed(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """Messages that end with an answer. `held` keeps them out of training."""
+    """Messages that end with an answer. `held` keeps them out of training.
+
+    In one that `recalls`, the last exchange asks for what was told before it, and may come later in a talk.
+    """
 
     messages: list[Message]
     held: bool = False
+    recalls: bool = False
 
 
 def messages_of(row: dict[str, Any]) -> list[Message]:

@@ -106,20 +106,20 @@ def _reworded(
 def _chained(pieces: list[Conversation], longest: int, chance: random.Random) -> Iterator[Conversation]:
     """The same conversations in another order, one to `longest` of them strung into one: people change the subject.
 
-    What is held out stays single, so that each wording is judged by itself.
+    What recalls does so at the end of the string, or before the next that does. What is held out stays single, so that
+    each wording is judged by itself.
     """
     chance.shuffle(pieces)
     yield from (piece for piece in pieces if piece.held)
-    chain: list[Message] = []
-    wanted = 0
-    for piece in pieces:
-        if piece.held:
-            continue
-        chain += piece.messages
-        wanted = wanted or chance.randint(1, longest)
-        wanted -= 1
-        if not wanted:
-            yield Conversation(chain)
-            chain = []
-    if chain:
-        yield Conversation(chain)
+    learned = [piece for piece in pieces if not piece.held]
+    while learned:
+        chain: list[Message] = []
+        asked: list[Message] = []
+        for _ in range(min(chance.randint(1, longest), len(learned))):
+            piece = learned.pop()
+            if piece.recalls:
+                chain += asked + piece.messages[:-2]
+                asked = piece.messages[-2:]
+            else:
+                chain += piece.messages
+        yield Conversation(chain + asked)

@@ -117,7 +117,7 @@ def conversation(chance: random.Random) -> Conversation:
         pairs.append(_meanwhile(chance))
     pairs.append(last)
     messages = [message for said, answer in pairs for message in (Message("user", said), Message("assistant", answer))]
-    return Conversation(messages, held)
+    return Conversation(messages, held, recalls=True)
 
 
 def _name(chance: random.Random) -> Told:
