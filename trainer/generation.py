@@ -34,6 +34,8 @@ def write(
 
     Row i throws its dice from `seed` + i. An answer ends with a stop id, with the context, or after max_tokens.
     """
+    if not prompts:
+        return []
     model.eval()
     device, config = next(model.parameters()).device, model.config
     found = [Written() for _ in prompts]

@@ -249,11 +249,11 @@ class Run:
             f"iteration {state.iteration}: train {state.recent_loss:.4f}, held-out {loss:.4f} nats a token, "
             f"{row['bits_per_byte']:.4f} bits a byte, {speed:,.0f} tokens/s, {state.seconds / 60:.1f} min"
         )
-        for prompt in self.settings.sample_prompts:
-            text = self.writer.write(
-                better, prompt, self.settings.sample_tokens, block_size=self.model.config.block_size,
-                seed=self.settings.seed, device=self.device, autocast=self._autocast(),
-            )  # fmt: skip
+        prompts = self.settings.sample_prompts
+        texts = self.writer.write(
+            better, prompts, self.settings.sample_tokens, seed=self.settings.seed, autocast=self._autocast()
+        )
+        for prompt, text in zip(prompts, texts, strict=True):
             state.samples.append({"iteration": state.iteration, "prompt": prompt, "text": text})
             self.say(f"at iteration {state.iteration} it writes: {text}")
         if self._is_best(loss, row):

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Final
 
-import torch
-from torch import nn
-
 from chat_app import template
+from chat_app.sampler import Sampling
 from chat_app.template import END, Message
 from chat_app.tokenizer import Tokenizer
-from trainer import beginning
+from trainer import beginning, generation
+from trainer.model import Transformer
 
 TEMPERATURE: Final = 0.8
 
@@ -48,26 +46,20 @@ class Writer:
         """Ids that are never written."""
         return sorted(self.tokenizer.silent - set(self.stop_ids))
 
-    @torch.no_grad()
     def write(
-        self, model: nn.Module, prompt: str, length: int, *, block_size: int, seed: int, device: str = "cpu",
+        self, model: Transformer, prompts: Sequence[str], length: int, *, seed: int,
         autocast: AbstractContextManager[Any] | None = None,
-    ) -> str:  # fmt: skip
-        """Return the answer to `prompt`, or `prompt` and what follows it: at most `length` tokens, temperature 0.8.
+    ) -> list[str]:  # fmt: skip
+        """The answers to `prompts`, or each prompt and what follows it: at most `length` tokens, temperature 0.8.
 
-        The dice are always the same.
+        The dice are always the same. A text that goes on ends with the context.
         """
-        model.eval()
-        dice = torch.Generator().manual_seed(seed)
-        ids = self.prompt_ids(prompt)
-        given = len(ids) if self.chat else 0
-        stop_ids, never = self.stop_ids, self.never
-        for _ in range(length):
-            row = torch.tensor([ids[-block_size:]], device=device)
-            with autocast or nullcontext():
-                logits = model(row)[0, -1].float().cpu() / TEMPERATURE
-            logits[never] = -math.inf
-            ids.append(int(torch.multinomial(logits.softmax(0), 1, generator=dice)))
-            if ids[-1] in stop_ids:
-                break
-        return self.tokenizer.decode(ids[given:])
+        given = [self.prompt_ids(prompt)[-model.config.block_size :] for prompt in prompts]
+        written = generation.write(
+            model, given, Sampling(temperature=TEMPERATURE, max_tokens=length), stop_ids=self.stop_ids,
+            never=self.never, seed=seed, autocast=autocast,
+        )  # fmt: skip
+        return [
+            self.tokenizer.decode(([] if self.chat else ids) + answer.ids)
+            for ids, answer in zip(given, written, strict=True)
+        ]

@@ -490,7 +490,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_checkpoint(folder,
 
 
 def test_without_a_compiler_it_goes_on_uncompiled_and_says_so(folder, small, monkeypatch) -> None:
-    def broken(model):
+    def broken(model, dynamic):
         def forward(*args):
             raise machine.compile_errors()[0]("InvalidCxxCompiler: No working C++ compiler found")
 
