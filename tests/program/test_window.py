@@ -263,7 +263,7 @@ def test_interrupting_a_survey_shows_what_there_is(window: Open, folder: Path) -
 
 
 def test_interrupting_one_voice_silences_the_next_one_too(window: Open) -> None:
-    it = window(minds.ROOT / "assets" / "homunculus.mind")
+    it = window(minds.ROOT / "assets" / "homunculus-small.mind")
     it.wait("›")
     for number, setting in enumerate(("temperature 5", "min_p 0", "max_tokens 400"), 2):  # it babbles on
         it.type(f"/set {setting}\r")
