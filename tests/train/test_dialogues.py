@@ -173,18 +173,19 @@ def test_exercises_beside_small_talk_come_up_in_the_midst_of_it() -> None:
     assert max(map(len, said)) >= 6
 
 
-def test_what_was_told_is_asked_for_after_other_things_and_before_anything_else_is_told() -> None:
+def test_what_was_told_is_asked_for_after_other_things_and_still_remembered() -> None:
     source = DialogueSource(generated={"acquaintance": 300, "products": 300})
     found = list(conversations("talk", Dialogues(sources={"talk": source}, chain=6), Report()))
-    told = re.compile("очень приятно|рад знакомству|приятно познакомиться|будем знакомы", re.IGNORECASE)
-    asked = re.compile("моё имя|как меня зовут|у меня имя", re.IGNORECASE)
+    asked = re.compile("как меня зовут|у меня имя", re.IGNORECASE)
+    around = set(re.findall(r"\w+", "тебя зовут помню твоё имя ты я конечно пока не забыл до конца разговора точно"))
     later = 0
     for each in (each.messages for each in found if not each.held):
-        names = [
-            place for place, message in enumerate(each) if message.role == "assistant" and told.search(message.content)
-        ]
-        asks = [place for place, message in enumerate(each) if message.role == "user" and asked.search(message.content)]
-        later += any("×" in m.content or "умнож" in m.content for n, a in zip(names, asks) for m in each[n:a])
+        for place in range(0, len(each), 2):
+            if asked.search(each[place].content):
+                (name,) = set(re.findall(r"\w+", each[place + 1].content.lower())) - around
+                told = [number for number in range(0, place, 2) if name in each[number].content.lower()]
+                assert told
+                later += any("×" in m.content or "умнож" in m.content for m in each[told[-1] + 2 : place])
         assert len(each) % 2 == 0
     assert later > 10
     assert sum(len(each.messages) for each in found) > 2 * 600
