@@ -40,8 +40,8 @@ def write(
     device, config = next(model.parameters()).device, model.config
     found = [Written() for _ in prompts]
     samplers = [Sampler(replace(sampling, seed=seed + row), never) for row in range(len(prompts))]
-    cache = Cache(config, len(prompts), device)
     longest = max(map(len, prompts))
+    cache = Cache(config, len(prompts), device, min(longest + sampling.max_tokens, config.block_size))
     ids = torch.tensor([[*prompt, *[0] * (longest - len(prompt))] for prompt in prompts], device=device)
     writing = list(range(len(prompts)))  # rows of `found`; the cache keeps those alone
     lengths = torch.tensor([len(prompt) for prompt in prompts], device=device)

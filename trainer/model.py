@@ -34,10 +34,13 @@ def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
 
 
 class Cache:
-    """Keys and values of a batch of texts that are written side by side, each of its own length."""
+    """Keys and values of a batch of texts that are written side by side, each of its own length, S at most."""
 
-    def __init__(self, config: Config, rows: int, device: torch.device | str = "cpu") -> None:
-        shape = (config.n_layer, 2, rows, config.n_kv_head, config.block_size, config.head_dim)
+    def __init__(
+        self, config: Config, rows: int, device: torch.device | str = "cpu", length: int | None = None
+    ) -> None:
+        """Of texts of at most `length` ids; of the whole context if that is not given."""
+        shape = (config.n_layer, 2, rows, config.n_kv_head, length or config.block_size, config.head_dim)
         self.kv = torch.zeros(shape, device=device)  # [L, 2, B, G, S, D]
         self.lengths = torch.zeros(rows, dtype=torch.long, device=device)  # [B]: what counts of each row
         self.positions = self.mask = torch.empty(0)
@@ -46,15 +49,17 @@ class Cache:
         """The positions [B, T] of the next T ids of each row; what stands there already is written over."""
         S = self.kv.shape[4]
         self.positions = (self.lengths[:, None] + torch.arange(T, device=self.kv.device)).clamp(max=S - 1)
-        self.mask = (torch.arange(S, device=self.kv.device) <= self.positions[:, :, None])[:, None]  # [B, 1, T, S]
+        longest = torch.arange(int(self.positions.max()) + 1, device=self.kv.device)  # beyond it no row has anything
+        self.mask = (longest <= self.positions[:, :, None])[:, None]  # [B, 1, T, longest]
         return self.positions
 
     def append(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        """Keep k, v [B, G, T, D] of a layer; all that it has now, [B, G, S, D] each."""
+        """Keep k, v [B, G, T, D] of a layer; all that it has now, [B, G, longest, D] each."""
         row = torch.arange(len(k), device=k.device)[:, None]  # [B, 1], beside positions [B, T]
         for kept, new in zip(self.kv[layer], (k, v), strict=True):
             kept[row, :, self.positions] = new.transpose(1, 2).float()
-        return self.kv[layer, 0].type_as(k), self.kv[layer, 1].type_as(v)
+        longest = self.mask.shape[3]
+        return self.kv[layer, 0, :, :, :longest].type_as(k), self.kv[layer, 1, :, :, :longest].type_as(v)
 
 
 class Norm(nn.Module):
@@ -111,7 +116,7 @@ class Attention(nn.Module):
         if cos is not None and sin is not None:
             q, k = rotate(q, cos, sin), rotate(k, cos, sin)
         if cache is not None:
-            k, v = cache.append(layer, k, v)  # [B, G, S, D]
+            k, v = cache.append(layer, k, v)  # [B, G, longest, D]
         y = F.scaled_dot_product_attention(
             q, k, v,
             attn_mask=mask,
