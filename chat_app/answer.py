@@ -28,7 +28,8 @@ class Answer:
         self._cancel = Cancel()
         self.mode = chat.mode
         """Whose voice it is."""
-        self.forgot = prompt.forgot
+        self.forgot = False
+        """Whether it is the first that the oldest turns no longer fit beside."""
         self.ids: list[int] = []
         self.text = ""
         self.stats = Stats()

@@ -48,6 +48,7 @@ class Chat:
         self.conversation = Conversation(folder, mind.sha256)
         self.last: Answer | None = None
         self._dropped = 0  # turns that no longer fit into the context
+        self._forgetting = False  # the person knows that some do not
         self._retries = 0
 
     @classmethod
@@ -173,7 +174,8 @@ class Chat:
         if not 0 <= index < len(turns) or turns[index].role != "user":
             raise NothingToRetry
         message = Message("user", encodable(text))
-        prompt = self._prompt([*turns[:index], message], min(self._dropped, index))
+        self._dropped = 0
+        prompt = self._prompt([*turns[:index], message])
         while len(self.conversation.turns) > index:
             self.conversation.undo()
         self.conversation.add(message)
@@ -197,7 +199,7 @@ class Chat:
     def undo(self) -> None:
         """Take back the last line and its answer."""
         self.conversation.undo()
-        self._dropped = min(self._dropped, len(self.conversation.turns))
+        self._dropped = 0  # what fell out may fit again
 
     def reset(self) -> Path:
         """Begin another conversation; the file that the old one stays in. ConversationUnwritable without any."""
@@ -216,7 +218,8 @@ class Chat:
         self._begin(conversation)
 
     def _begin(self, conversation: Conversation) -> None:
-        self.conversation, self.last, self._dropped, self._retries = conversation, None, 0, 0
+        self.conversation, self.last, self._retries = conversation, None, 0
+        self._dropped, self._forgetting = 0, False
 
     def switch(self, mind: Mind) -> None:
         """Talk with another mind from now on, in a conversation of its own.
@@ -240,16 +243,15 @@ class Chat:
 
     def _answer(self, prompt: Prompt, begun: Sequence[int] = ()) -> Answer:
         self.last = Answer(self, prompt, begun)
+        self.last.forgot = prompt.dropped > 0 and not self._forgetting
+        self._dropped, self._forgetting = prompt.dropped, prompt.dropped > 0
         return self.last
 
     @property
     def _limit(self) -> int:
         return prompts.limit(self.mind, self.sampling)
 
-    def _prompt(self, turns: Sequence[Message], dropped: int | None = None) -> Prompt:
+    def _prompt(self, turns: Sequence[Message]) -> Prompt:
         """What to answer. MessageTooLong; and what `engine` raises, or something would be said that no one answers."""
         _ = self.engine
-        dropped = self._dropped if dropped is None else dropped
-        made = prompts.of(self.mind, self.system, turns, dropped, self._limit)
-        self._dropped = made.dropped
-        return made
+        return prompts.of(self.mind, self.system, turns, self._dropped, self._limit)

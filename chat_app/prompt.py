@@ -22,8 +22,6 @@ class Prompt:
     remember: int
     dropped: int
     """The number of turns, the oldest, that no longer fit; of a mind that continues, 1 where any text does not."""
-    forgot: bool
-    """Whether it is the first that leaves any out."""
 
 
 def limit(mind: Mind, sampling: Sampling) -> int:
@@ -35,7 +33,7 @@ def limit(mind: Mind, sampling: Sampling) -> int:
 def of(mind: Mind, system: str, turns: Sequence[Message], dropped: int, limit: int) -> Prompt:
     """The turns within `limit` tokens; `dropped` of them have been left out before. MessageTooLong."""
     if not mind.can_chat:
-        return _continued(mind, turns, dropped, limit)
+        return _continued(mind, turns, limit)
     now, ids = dropped, _rendered(mind, system, turns[dropped:])
     if len(ids) > limit:
         while len(ids) > limit * _FULLEST and now + 2 < len(turns):
@@ -43,7 +41,7 @@ def of(mind: Mind, system: str, turns: Sequence[Message], dropped: int, limit: i
             ids = _rendered(mind, system, turns[now:])
         if len(ids) > limit:
             raise MessageTooLong(tokens=len(ids), limit=limit)
-    return Prompt(ids, 0, now, forgot=now > dropped == 0)
+    return Prompt(ids, 0, now)
 
 
 def _rendered(mind: Mind, system: str, turns: Sequence[Message]) -> list[int]:
@@ -51,7 +49,7 @@ def _rendered(mind: Mind, system: str, turns: Sequence[Message]) -> list[int]:
     return render(mind.tokenizer, [*own, *turns], answer=True)[0]
 
 
-def _continued(mind: Mind, turns: Sequence[Message], dropped: int, limit: int) -> Prompt:
+def _continued(mind: Mind, turns: Sequence[Message], limit: int) -> Prompt:
     tokenizer = mind.tokenizer
     ids: list[int] = []
     for turn in turns:
@@ -60,4 +58,4 @@ def _continued(mind: Mind, turns: Sequence[Message], dropped: int, limit: int) -
     start = [] if tokenizer.bos_id is None else [tokenizer.bos_id]
     cut = len(start + ids) > limit
     ids = (ids[-max(1, int(limit * _FULLEST)) :] if cut else start + ids) or tokenizer.encode("\n") or [0]
-    return Prompt(ids, len(ids), int(cut), forgot=cut and not dropped)
+    return Prompt(ids, len(ids), int(cut))

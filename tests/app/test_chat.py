@@ -211,13 +211,47 @@ def test_a_system_text_beyond_the_memory_is_refused_and_the_old_one_stays(chat: 
     assert chat.system == "Ты добрый."
 
 
-def test_undoing_past_what_was_dropped_brings_it_back(chat: Chat) -> None:
-    for i in range(12):
-        told(chat.say(f"дом {i}"))
-    while chat.conversation.turns:
+def test_undoing_brings_back_what_had_fallen_out(chat: Chat) -> None:
+    answers = said_until_something_falls_out(chat)
+    while len(chat.conversation.turns) > 8:
         chat.undo()
-    assert told(chat.say("река")) == minds.ANSWER_TEXT
-    assert contents(chat) == ["река", minds.ANSWER_TEXT]
+    assert all(f"дом {i}" in read_by(chat, chat.retry()) for i in range(4))
+    assert not any(answer.forgot for answer in answers[:-1])
+    assert chat.say("река").forgot is False
+
+
+@pytest.mark.parametrize("undone", range(1, 8))
+def test_whatever_was_undone_the_line_that_is_answered_is_read(chat: Chat, undone: int) -> None:
+    said_until_something_falls_out(chat)
+    for _ in range(undone):
+        chat.undo()
+    line = chat.conversation.turns[-2].content
+    assert line in read_by(chat, chat.retry())
+    assert line in read_by(chat, chat.edit(len(chat.conversation.turns) - 2, line))
+    assert chat.look()
+    assert line in read_by(chat, chat.fork(0, chat.last.ids[0] if chat.last else 0))
+
+
+def test_a_look_does_not_take_away_what_is_said_once(chat: Chat) -> None:
+    said_until_something_falls_out(chat)
+    chat.load(chat.conversation.path)
+    chat.look()
+    answer = chat.say("река")
+    told(answer)
+    assert answer.forgot
+
+
+def said_until_something_falls_out(chat: Chat) -> list[Answer]:
+    answers: list[Answer] = []
+    while not answers or not answers[-1].forgot:
+        answers.append(chat.say(f"дом {len(answers)}"))
+        told(answers[-1])
+    return answers
+
+
+def read_by(chat: Chat, answer: Answer) -> str:
+    told(answer)
+    return chat.mind.tokenizer.decode(answer.prompt)
 
 
 def test_cancelling_keeps_what_was_written(babbling: Path, home: Path) -> None:
