@@ -1,6 +1,7 @@
 """A conversation and its file: JSON lines, appended after every turn and never rewritten.
 
-Undoing is a line too, so whatever happens to the program, all that was ever said is still there.
+Undoing is a line too, so whatever happens to the program, all that was ever said is still there. A file that another
+program went on with is left to it, and one that vanished is written anew: what is in memory is never lost.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import orjson
 
 from chat_app import places
 from chat_app.errors import (
+    BoxError,
+    ConversationShared,
     ConversationUnreadable,
     ConversationUnwritable,
     NotAConversation,
@@ -32,7 +35,7 @@ _BEGINNING: Final = threading.Lock()
 
 
 class Conversation:
-    """Messages in memory and on the disk. `problem` is the sentence to show while they cannot be saved there."""
+    """Messages in memory and on the disk. `problem` is the sentence to show while they are not saved where they were."""
 
     _latest: ClassVar = datetime.now()
 
@@ -43,11 +46,11 @@ class Conversation:
         self.rated: list[tuple[list[Message], bool]] = []
         """Answers that the person called good or bad, with all that stood before each, whatever was undone since."""
         self.foreign = False
-        """Whether another mind began it."""
+        """Whether another mind spoke in it."""
         self.copies: set[Path] = set()
         """Files that `save_as` wrote."""
-        self.problem: ConversationUnwritable | None = None
-        self._size = 0  # bytes of the file that were read, or written, here
+        self.problem: BoxError | None = None
+        self._size = 0  # bytes that the file had when it was read, or written, here
         self._waiting: list[bytes] = []  # lines that the disk has not taken yet
         self._begun = False  # the first line of the file is written, or waits
         self._on_disk = False
@@ -174,6 +177,11 @@ class Conversation:
         if not self._waiting:
             return
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self._on_disk and (size := self.path.stat().st_size if self.path.exists() else 0) != self._size:
+            self._waiting = self._lines()
+            if size:
+                self.problem, self._moved = ConversationShared(path=self.path), True
+                self.path = self.path.with_name(f"{self._moment():%Y-%m-%d-%H%M%S-%f}{SUFFIX}")
         left = memoryview(data := b"".join(line + b"\n" for line in self._waiting))
         with self.path.open("ab", buffering=0) as file:
             before = file.tell()
@@ -184,18 +192,26 @@ class Conversation:
                 file.truncate(before)  # a full disk takes half a line; the next try writes it whole
                 raise
         self._waiting.clear()
-        self._size += len(data)
+        self._size = before + len(data)
         self._on_disk = True
+
+    def _lines(self) -> list[bytes]:
+        """The file's lines for the conversation as it now stands."""
+        rows: list[dict[str, Any]] = [{"start": 1, "mind": self.mind, "time": _now()}]
+        rated = {id(messages[-1]): good for messages, good in self.rated}
+        for message in self.messages:
+            rows.append({"role": message.role, "content": message.content, "ids": message.ids})
+            if id(message) in rated:
+                rows.append({"rating": _RATINGS[rated[id(message)]]})
+        return [orjson.dumps(row) for row in rows]
 
     def save_as(self, path: Path) -> None:
         """Write the conversation as it now stands: JSON lines, or a readable text for .txt and .md."""
-        if path.suffix in (".txt", ".md"):
+        if path.suffix.lower() in (".txt", ".md"):
             names = {"system": "#", "user": ">", "assistant": ""}
             data = "\n\n".join(f"{names[m.role]} {m.content}".strip() for m in self.messages).encode() + b"\n"
         else:
-            rows = [{"start": 1, "mind": self.mind, "time": _now()}]
-            rows += [{"role": m.role, "content": m.content, "ids": m.ids} for m in self.messages]
-            data = b"".join(orjson.dumps(row) + b"\n" for row in rows)
+            data = b"".join(line + b"\n" for line in self._lines())
         # tempfile would go on to the next name in a folder that Windows forbids, two thousand million times.
         partial = path.parent / f".{path.stem[:40]}-{time.time_ns():x}"
         try:
@@ -230,7 +246,7 @@ def load(path: Path, mind: str) -> Conversation:
             raise NotAConversation(path=path)
         if "start" in row:
             same_mind = row.get("mind") == mind
-            conversation.foreign = not same_mind
+            conversation.foreign |= not same_mind
         elif row.get("role") in _ROLES and isinstance(row.get("content"), str):
             conversation._apply(Message(row["role"], row["content"], _ids(row) if same_mind else []))
         elif row.get("rating") in _RATINGS:
@@ -240,7 +256,8 @@ def load(path: Path, mind: str) -> Conversation:
             conversation._undo(row["undo"] == "answer")
     if not conversation.messages:
         raise NotAConversation(path=path)
-    conversation.path, conversation._begun, conversation._on_disk = path, True, True
+    conversation.path, conversation._on_disk = path, True
+    conversation._begun = same_mind  # or a line of its own says whose ids follow
     conversation._size = len(data)
     if not data.endswith(b"\n"):
         conversation._waiting.append(b"")  # the next line must not run into the torn one

@@ -178,6 +178,11 @@ class ConversationUnwritable(BoxError):
     ru = "Не получается сохранить разговор в {path}: {reason}."
 
 
+class ConversationShared(BoxError):
+    en = "Another program went on with the conversation {path}, and it is left to that one."
+    ru = "Разговор {path} продолжила другая программа: он остаётся ей."
+
+
 class FileExists(BoxError):
     en = "{path} is there already. Give another name."
     ru = "Файл {path} уже есть. Дай другое имя."

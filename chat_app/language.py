@@ -108,7 +108,8 @@ RESET: Final = Phrase(
 )
 NOTHING_TO_SAVE: Final = Phrase("Сохранять пока нечего.", "There is nothing to save yet.")
 OF_ANOTHER_MIND: Final = Phrase(
-    "Начинал его другой разум; дальше говорит нынешний.", "Another mind began it; from here the present one speaks."
+    "Говорил в нём и другой разум; дальше говорит нынешний.",
+    "Another mind spoke in it, too; from here the present one speaks.",
 )
 SAVED: Final = Phrase("Сохранено: {path}", "Saved: {path}")
 LOADED: Final = Phrase(

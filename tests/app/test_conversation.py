@@ -280,6 +280,62 @@ def test_names_differ_though_the_clock_stands_still(tmp_path: Path, monkeypatch:
     assert names == [f"2100-01-01-000000-00000{number}.jsonl" for number in range(3)]
 
 
+# --- files that others touch -----------------------------------------------------------------------------------
+
+
+def test_a_file_that_vanished_is_written_anew_with_all_that_was_said_and_rated(tmp_path: Path) -> None:
+    conversation = talk(tmp_path)
+    conversation.rate(good=True)
+    conversation.path.unlink()
+    conversation.add(Message("user", "дальше"))
+    again = load(conversation.path, "мозг")
+    assert said(again) == said(conversation)
+    assert [m.ids for m in again.messages] == [m.ids for m in conversation.messages]
+    assert [good for _, good in again.rated] == [True]
+    assert conversation.problem is None
+
+
+def test_a_file_that_another_program_went_on_with_is_left_to_it(tmp_path: Path) -> None:
+    ours = talk(tmp_path, 1)
+    theirs = load(ours.path, "мозг")
+    theirs.add(Message("user", "от них"))
+    path = ours.path
+    ours.add(Message("user", "от нас"))
+    ours.undo()
+    assert ours.path != path
+    assert ours.path.parent == path.parent
+    assert str(path) in str(ours.problem)
+    assert ours.saved
+    theirs.add(Message("assistant", "их ответ"))
+    assert said(load(path, "мозг")) == said(theirs)
+    assert said(load(ours.path, "мозг")) == said(ours)
+
+
+def test_a_disk_that_is_full_when_the_file_is_gone_gets_all_of_it_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conversation = talk(tmp_path, 5)
+    conversation.path.unlink()
+    with disk_of(50):
+        conversation.add(Message("user", "дальше"))
+    assert not conversation.saved
+    conversation.flush()
+    assert said(load(conversation.path, "мозг")) == said(conversation)
+
+
+def test_ids_are_those_of_the_mind_that_wrote_them_whoever_went_on(tmp_path: Path) -> None:
+    path = talk(tmp_path, 1).path
+    other = load(path, "другой")
+    assert other.foreign
+    other.add(Message("user", "а ты?"))
+    other.add(Message("assistant", "я другой", [7, 7]))
+    again, foreign = load(path, "мозг"), load(path, "другой")
+    assert [m.ids for m in again.messages] == [[], [0, 5], [], []]
+    assert [m.ids for m in foreign.messages] == [[], [], [], [7, 7]]
+    assert again.foreign
+    assert foreign.foreign
+
+
 # --- saving elsewhere ------------------------------------------------------------------------------------------
 
 
