@@ -30,8 +30,7 @@ def _run(options: argparse.Namespace) -> int:
         and console.is_terminal(sys.stdout)
     )
     on_desktop = options.prompt is None and console.is_absent()
-    asked = options.web or options.lan or options.port is not None or options.api_key is not None
-    in_browser = asked or on_desktop
+    in_browser = on_desktop or options.web or options.lan or options.port is not None or options.api_key is not None
     if talks_to_person:
         print(f"Mind in a Box {__version__}", flush=True)
     housekeeping.start()
@@ -100,7 +99,7 @@ def _check(path: Path, options: argparse.Namespace) -> int:
         said.append(language.VERIFIED(options.lang, sha256=mind.sha256))
     if options.selftest:
         difference = selftest.run(mind, Weights.from_mind(mind))
-        said.append(language.SELFTEST_OK(options.lang, count=len(mind.golden), difference=difference))
+        said.append(language.SELFTEST_OK(options.lang, count=selftest.count(mind), difference=difference))
     try:
         print("\n".join(said), flush=True)
     except OSError as error:

@@ -239,7 +239,9 @@ class Chat:
 
     def context(self) -> tuple[int, int]:
         """(tokens that the conversation takes now, tokens that the mind can hold)."""
-        return len(self.engine.cache.ids), self.mind.config.block_size
+        turns = self.conversation.turns
+        kept = turns[self._dropped :] if self.mind.can_chat else turns
+        return prompts.size(self.mind, self.system, kept), self.mind.config.block_size
 
     def _answer(self, prompt: Prompt, begun: Sequence[int] = ()) -> Answer:
         self.last = Answer(self, prompt, begun)

@@ -10,7 +10,7 @@ from typing import Final, NoReturn
 
 from chat_app import __version__, language
 from chat_app.errors import UsageError
-from chat_app.language import OPTIONS, USAGE, Phrase
+from chat_app.language import OPTIONS, TWO_MINDS, USAGE, Phrase
 
 _COMPLAINTS: Final = (  # argparse's own words, and ours
     (r"unrecognized arguments: (.+)", Phrase("Непонятно: {}.", "Unrecognized: {}.")),
@@ -45,7 +45,10 @@ def parse(arguments: list[str], lang: str) -> argparse.Namespace:
     version = f"mind-in-a-box {__version__}"
     add("--version", action="version", version=version, help=say("version"))
     add("-h", "--help", action="help", help=say("help"))
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.path and options.mind:
+        raise UsageError(reason=TWO_MINDS(lang, first=options.path, second=options.mind))
+    return options
 
 
 def language_of(arguments: list[str]) -> str:

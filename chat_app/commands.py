@@ -51,7 +51,7 @@ def run(chat: Chat, line: str, lang: str, canvas: Canvas = ALOUD) -> Outcome:
 
 def _name_and_rest(text: str) -> tuple[str, str]:
     name, rest = [*re.split(r"[\s=]+", text.strip(), maxsplit=1), ""][:2]
-    return name.lower().replace("-", "_"), rest.strip()
+    return name.rstrip("?!").lower().replace("-", "_"), rest.strip()
 
 
 def _nearest(name: str, names: Sequence[str], cutoff: float = 0) -> str:
@@ -116,8 +116,7 @@ def _system(chat: Chat, rest: str, lang: str) -> Outcome:
 def _save(chat: Chat, rest: str, lang: str) -> Outcome:
     if not chat.conversation.messages:
         return Outcome(language.NOTHING_TO_SAVE(lang))
-    path = _absolute(_path(rest))
-    if not rest or path == chat.conversation.path.absolute():
+    if not rest or (path := _absolute(_path(rest))) == chat.conversation.path.absolute():
         chat.conversation.flush()
         if chat.conversation.problem and not chat.conversation.saved:
             raise chat.conversation.problem

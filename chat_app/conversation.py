@@ -35,7 +35,7 @@ _BEGINNING: Final = threading.Lock()
 
 
 class Conversation:
-    """Messages in memory and on the disk. `problem` is the sentence to show while they are not saved where they were."""
+    """Messages in memory and on the disk. `problem` is to be shown while they are not saved where they were."""
 
     _latest: ClassVar = datetime.now()
 

@@ -6,7 +6,15 @@ Knows wording and exit codes; knows nothing of where the sentence will be shown.
 from __future__ import annotations
 
 import errno
-from typing import ClassVar, Final
+from typing import ClassVar, Final, NamedTuple
+
+
+class Reason(NamedTuple):
+    """A part of a sentence, in both languages."""
+
+    ru: str
+    en: str
+
 
 # What systems say in English only.
 _REASONS: Final = {
@@ -14,14 +22,15 @@ _REASONS: Final = {
     errno.EISDIR: "это папка", errno.ENOTDIR: "на пути к нему файл, а не папка", errno.ENOSPC: "нет места",
     errno.EROFS: "туда нельзя писать", errno.ENAMETOOLONG: "слишком длинное имя", errno.EADDRINUSE: "он занят",
     errno.EADDRNOTAVAIL: "такого адреса у этой машины нет", errno.ENETUNREACH: "сети нет",
-    errno.EPIPE: "читать их некому",
+    errno.EPIPE: "читать их некому", errno.EBADF: "этот поток закрыт", errno.EIO: "диск отвечает ошибкой",
+    errno.EFBIG: "файл слишком велик", errno.ELOOP: "ссылки ведут по кругу",
 }  # fmt: skip
 
 
 class BoxError(Exception):
     """Base of the tree. `details` fill the sentence; `exit_code` is what the process returns.
 
-    A detail may be an OSError, which is told in the language of the sentence.
+    A detail may be a Reason or an OSError, which is told in the language of the sentence.
     """
 
     en: ClassVar[str] = "Something went wrong: {reason}"
@@ -34,16 +43,17 @@ class BoxError(Exception):
 
     def sentence(self, language: str) -> str:
         """The sentence in `language` ("ru" or "en")."""
-        details = {
-            name: _reason(value, language) if isinstance(value, OSError) else value
-            for name, value in self.details.items()
-        }
+        details = {name: _told(value, language) for name, value in self.details.items()}
         return (self.ru if language == "ru" else self.en).format(**details)
 
 
-def _reason(error: OSError, language: str) -> object:
-    told = error.strerror or error
-    return _REASONS.get(error.errno or 0, told) if language == "ru" else told
+def _told(value: object, language: str) -> object:
+    if isinstance(value, Reason):
+        return value.ru if language == "ru" else value.en
+    if isinstance(value, OSError):
+        told = value.strerror or value
+        return _REASONS.get(value.errno or 0, told) if language == "ru" else told
+    return value
 
 
 class UsageError(BoxError):
@@ -106,7 +116,7 @@ class MindTooNew(MindError):
 
 class MindMisfit(MindError):
     en = "The mind {path} does not fit together: {reason}. It was exported wrongly; ask its maker."
-    ru = "Разум {path} не сходится сам с собой: {reason}. Он неверно выгружен, спроси автора."
+    ru = "Разум {path} не сходится сам с собой: он неверно выгружен, спроси автора. Ему это скажет больше: {reason}."
 
 
 class MindTooLarge(MindError):
@@ -292,7 +302,7 @@ class NotAChatMind(RequestRefused):
     ru = "Этот разум не беседует, а продолжает текст: спрашивай /v1/completions."
 
 
-class NoChildhood(RequestRefused):
+class NoChildhood(BoxError):
     en = "This mind does not remember its childhood: its card has none."
     ru = "Этот разум не помнит своего детства: в его карточке о нём ничего нет."
 
@@ -319,14 +329,20 @@ class NoRoom(BoxError):
 
 class LibraryRefused(BoxError):
     en = (
-        "The system lets no library be loaded from {path}: {reason}. Set TMPDIR to another folder, or take the archive."
+        "The system lets no library be loaded from {path}: {reason}. Set {variable} to another folder, or take the "
+        "archive."
     )
-    ru = "Система не даёт загружать библиотеки из {path}: {reason}. Дай TMPDIR другую папку или возьми архив с папкой."
+    ru = "Система не даёт загружать библиотеки из {path}: {reason}. Дай {variable} другую папку или возьми архив."
 
 
 class BoxDamaged(BoxError):
     en = "This program is damaged: {reason}. Copy or download it again."
     ru = "Эта программа повреждена: {reason}. Скопируй или скачай её ещё раз."
+
+
+class InputUnreadable(BoxError):
+    en = "There is nowhere to read lines from: {reason}."
+    ru = "Реплики неоткуда читать: {reason}."
 
 
 class OutputClosed(BoxError):

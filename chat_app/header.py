@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import orjson
 
-from chat_app.errors import MindDamaged, MindMisfit, MindTruncated
+from chat_app.errors import MindDamaged, MindMisfit, MindTruncated, Reason
 from chat_app.planes import CHUNK, LONGER, Stored
 
 SIZE_DIGITS: Final = 8  # bytes of the header's size, in front of it
@@ -30,7 +30,10 @@ def read(path: Path, start: int, length: int) -> tuple[dict[str, Any], bytes]:
         if len(prefix) < SIZE_DIGITS or length < SIZE_DIGITS + size:
             raise MindTruncated(path=path, expected=SIZE_DIGITS + size, actual=length)
         if size > LARGEST:
-            raise MindDamaged(path=path, reason=f"its header claims {size} bytes")
+            raise MindDamaged(
+                path=path,
+                reason=Reason(f"его заголовок будто бы занимает байтов {size}", f"its header claims {size} bytes"),
+            )
         raw = file.read(size)
 
     def distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -42,9 +45,11 @@ def read(path: Path, start: int, length: int) -> tuple[dict[str, Any], bytes]:
     try:
         header = json.loads(raw.decode(), object_pairs_hook=distinct)
     except (ValueError, RecursionError) as error:
-        raise MindDamaged(path=path, reason=f"its header is not JSON ({error})") from error
+        raise MindDamaged(
+            path=path, reason=Reason("его заголовок — не JSON", f"its header is not JSON ({error})")
+        ) from error
     if not isinstance(header, dict):
-        raise MindDamaged(path=path, reason="its header is not a JSON object")
+        raise MindDamaged(path=path, reason=Reason("его заголовок — не объект JSON", "its header is not a JSON object"))
     return header, prefix + raw
 
 
@@ -93,12 +98,24 @@ def tensors(
     expected = 0
     for name, (first, last) in sorted(spans.items(), key=lambda item: item[1]):
         if first != expected or last - first != size(shapes[name], streams[name]):
-            raise MindDamaged(path=path, reason=f"the tensor {name} overlaps, leaves a gap or has the wrong size")
+            raise MindDamaged(
+                path=path,
+                reason=Reason(
+                    f"тензор {name} стоит не на месте или не того размера",
+                    f"the tensor {name} overlaps, leaves a gap or has the wrong size",
+                ),
+            )
         expected = last
     if end - start < expected:
         raise MindTruncated(path=path, expected=expected, actual=end - start)
     if end - start > expected:
-        raise MindDamaged(path=path, reason=f"{end - start - expected} bytes too many follow the tensors")
+        raise MindDamaged(
+            path=path,
+            reason=Reason(
+                f"после тензоров лишние байты: {end - start - expected}",
+                f"{end - start - expected} bytes too many follow the tensors",
+            ),
+        )
     return {name: Stored(start + spans[name][0], shape, streams[name]) for name, shape in shapes.items()}
 
 
@@ -107,14 +124,18 @@ def _span(
 ) -> tuple[int, int]:  # fmt: skip
     """Where a tensor begins and ends, counted from the first one; its entry must say what it should."""
     if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
-        raise MindDamaged(path=path, reason=f"the entry of the tensor {name} is broken")
+        raise MindDamaged(
+            path=path, reason=Reason(f"запись о тензоре {name} испорчена", f"the entry of the tensor {name} is broken")
+        )
     dtype, dimensions = _described(shape, streams)
     if entry["dtype"] != dtype or entry["shape"] != dimensions:
         told = f"{entry['dtype']} {entry['shape']}"
         raise MindMisfit(path=path, reason=f"{name} is {told} instead of {dtype} {dimensions}")
     offsets = entry["data_offsets"]
     if not (isinstance(offsets, list) and len(offsets) == 2 and all(type(o) is int for o in offsets)):
-        raise MindDamaged(path=path, reason=f"the offsets of {name} are broken")
+        raise MindDamaged(
+            path=path, reason=Reason(f"смещения тензора {name} испорчены", f"the offsets of {name} are broken")
+        )
     return offsets[0], offsets[1]
 
 
@@ -127,10 +148,22 @@ def _streams(path: Path, name: str, sizes: Any, total: int) -> tuple[int, ...]:
     """The sizes of a packed tensor's streams: one for each of its chunks, none too large to be held at once."""
     count = -(-total // CHUNK)
     if not isinstance(sizes, list) or len(sizes) != count:
-        raise MindDamaged(path=path, reason=f"the tensor {name} has not the {count} streams that it needs")
+        raise MindDamaged(
+            path=path,
+            reason=Reason(
+                f"потоков у тензора {name} не {count}, сколько нужно",
+                f"the tensor {name} has not the {count} streams that it needs",
+            ),
+        )
     if not all(
         type(stream) is int and 0 < stream <= min(CHUNK, total - place) + LONGER
         for stream, place in zip(sizes, range(0, total, CHUNK), strict=True)
     ):
-        raise MindDamaged(path=path, reason=f"the streams of the tensor {name} have impossible sizes")
+        raise MindDamaged(
+            path=path,
+            reason=Reason(
+                f"у потоков тензора {name} невозможные размеры",
+                f"the streams of the tensor {name} have impossible sizes",
+            ),
+        )
     return tuple(sizes)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from chat_app import header as headers
-from chat_app.errors import MindDamaged
+from chat_app.errors import MindDamaged, Reason
 from chat_app.mind import FORMAT, PACKED, WITH_VARIANTS, Mind, of_variant
 from chat_app.planes import Reader, Stored
 
@@ -31,9 +31,14 @@ def verify(mind: Mind) -> None:
         if not np.isfinite(bits.view(np.float16)).all():
             broken = name
     if digest.hexdigest() != mind.sha256:
-        raise MindDamaged(path=mind.path, reason="its checksum does not match")
+        raise MindDamaged(
+            path=mind.path, reason=Reason("его контрольная сумма не сходится", "its checksum does not match")
+        )
     if broken:
-        raise MindDamaged(path=mind.path, reason=f"the tensor {broken} holds a NaN or an infinity")
+        raise MindDamaged(
+            path=mind.path,
+            reason=Reason(f"в тензоре {broken} не все веса — числа", f"the tensor {broken} holds a NaN or an infinity"),
+        )
 
 
 def plain_header(mind: Mind) -> bytes:

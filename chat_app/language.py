@@ -42,6 +42,9 @@ def of_this_machine() -> str:
     return "ru" if (locale.getlocale()[0] or "").lower().startswith(_RUSSIAN_SPEAKING) else "en"
 
 
+TWO_MINDS: Final = Phrase(
+    "Разумов названо два, {first} и {second}: оставь один.", "Two minds are named, {first} and {second}: leave one."
+)
 YOU: Final = Phrase("Ты: ", "You: ")
 ANSWERS: Final = Phrase("Разум отвечает:", "The mind answers:")
 GOES_ON: Final = Phrase("Разум продолжает:", "The mind goes on:")
@@ -56,6 +59,10 @@ CUT: Final = Phrase(
 CUT_ANSWER: Final = Phrase(
     "[ответ упёрся в предел; длиннее: /set max_tokens {longer}]",
     "[the answer hit its limit; for longer ones: /set max_tokens {longer}]",
+)
+CUT_ONCE: Final = Phrase(
+    "[ответ упёрся в предел; длиннее: --max-tokens {longer}]",
+    "[the answer hit its limit; for longer ones: --max-tokens {longer}]",
 )
 CONTEXT_FULL: Final = Phrase("[память разума кончилась на этом слове]", "[the mind's memory ended at this word]")
 FORGOT: Final = Phrase(
@@ -121,7 +128,7 @@ WHERE: Final = Phrase(
     "Разговор: {conversation}\nРазум:    {mind}\nПапка:    {folder}",
     "Conversation: {conversation}\nMind:         {mind}\nFolder:       {folder}",
 )
-CONTEXT: Final = Phrase("В памяти {used} токенов из {limit}.", "{used} of {limit} tokens are in memory.")
+CONTEXT: Final = Phrase("Токенов в памяти: {used} из {limit}.", "Tokens in memory: {used} of {limit}.")
 LOOK_HINT: Final = Phrase(
     "Вероятности — самого разума, до температуры и других настроек. Варианты токена: /look НОМЕР",
     "Probabilities are the mind's own, before temperature and other settings. Of one token: /look NUMBER",

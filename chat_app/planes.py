@@ -15,7 +15,7 @@ from typing import Final, Self
 
 import numpy as np
 
-from chat_app.errors import MindDamaged, MindTruncated
+from chat_app.errors import MindDamaged, MindTruncated, Reason
 
 CHUNK: Final = 1 << 16  # numbers that are read at a time: with what becomes of them, well within a core's cache
 LONGER: Final = 64  # bytes that a stream may be longer than what it holds; zlib's own worst case is 33
@@ -101,9 +101,18 @@ class Reader:
         try:
             upper = inflater.decompress(stream, chunk.count + 1)
         except zlib.error as error:
-            raise MindDamaged(path=self._path, reason=f"its weights at byte {chunk.offset} are broken") from error
+            raise MindDamaged(
+                path=self._path,
+                reason=Reason(
+                    f"его веса с байта {chunk.offset} испорчены", f"its weights at byte {chunk.offset} are broken"
+                ),
+            ) from error
         if len(upper) != chunk.count or not inflater.eof or inflater.unused_data:
             raise MindDamaged(
-                path=self._path, reason=f"at byte {chunk.offset} there are not the {chunk.count} weights it tells of"
+                path=self._path,
+                reason=Reason(
+                    f"с байта {chunk.offset} стоят не те {chunk.count} весов, что обещаны",
+                    f"at byte {chunk.offset} there are not the {chunk.count} weights it tells of",
+                ),
             )
         return upper

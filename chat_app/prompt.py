@@ -44,18 +44,29 @@ def of(mind: Mind, system: str, turns: Sequence[Message], dropped: int, limit: i
     return Prompt(ids, 0, now)
 
 
-def _rendered(mind: Mind, system: str, turns: Sequence[Message]) -> list[int]:
+def size(mind: Mind, system: str, turns: Sequence[Message]) -> int:
+    """Tokens that the turns take, as many of them as the mind holds."""
+    ids = _rendered(mind, system, turns, answer=False) if mind.can_chat else _text(mind, turns)
+    return min(len(ids), mind.config.block_size) if turns else 0
+
+
+def _rendered(mind: Mind, system: str, turns: Sequence[Message], *, answer: bool = True) -> list[int]:
     own = [Message("system", system)] if system else []
-    return render(mind.tokenizer, [*own, *turns], answer=True)[0]
+    return render(mind.tokenizer, [*own, *turns], answer=answer)[0]
 
 
 def _continued(mind: Mind, turns: Sequence[Message], limit: int) -> Prompt:
-    tokenizer = mind.tokenizer
-    ids: list[int] = []
-    for turn in turns:
-        new_line = bool(ids) and turn.role == "user" and bool(turn.content)
-        ids += turn.ids or tokenizer.encode("\n" * new_line + turn.content, inside=bool(ids))
+    tokenizer, ids = mind.tokenizer, _text(mind, turns)
     start = [] if tokenizer.bos_id is None else [tokenizer.bos_id]
     cut = len(start + ids) > limit
     ids = (ids[-max(1, int(limit * _FULLEST)) :] if cut else start + ids) or tokenizer.encode("\n") or [0]
     return Prompt(ids, len(ids), int(cut))
+
+
+def _text(mind: Mind, turns: Sequence[Message]) -> list[int]:
+    """The ids of turns that make one text."""
+    ids: list[int] = []
+    for turn in turns:
+        new_line = bool(ids) and turn.role == "user" and bool(turn.content)
+        ids += turn.ids or mind.tokenizer.encode("\n" * new_line + turn.content, inside=bool(ids))
+    return ids

@@ -16,16 +16,16 @@ def stats_line(answer: Answer, lang: str) -> str:
     return language.STATS(lang, prompt=s.prompt, reused=s.reused, prefill=prefill, written=s.written, speed=speed)
 
 
-def remarks(chat: Chat, answer: Answer, lang: str) -> list[str]:
-    """What the person should know after an answer, beside the answer."""
+def remarks(chat: Chat, answer: Answer, lang: str, *, once: bool = False) -> list[str]:
+    """What the person should know after an answer, beside the answer; `once` where no command can follow."""
     said = []
     if answer.stats.finish == "cancelled":
         said.append(language.STOPPED(lang))
     elif answer.stats.finish == "context":
         said.append(language.CONTEXT_FULL(lang))
     elif answer.stats.finish == "length":
-        longer = 2 * chat.sampling.max_tokens
-        said.append((language.CUT_ANSWER if chat.mind.can_chat else language.CUT)(lang, longer=longer))
+        cut = language.CUT_ONCE if once else language.CUT_ANSWER if chat.mind.can_chat else language.CUT
+        said.append(cut(lang, longer=2 * chat.sampling.max_tokens))
     if answer.forgot:
         said.append(language.FORGOT(lang))
     return said

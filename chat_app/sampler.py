@@ -1,4 +1,4 @@
-"""From logits to the next id: temperature, top-k, top-p, min-p, repetition penalty, no-repeat n-grams.
+"""From logits to the next id: repetition penalty, no-repeat n-grams, temperature, top-k, top-p, min-p.
 
 Knows numbers, no text. Filters work in the order named, as in Hugging Face transformers.
 """
@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from chat_app.errors import BadSetting
+from chat_app.errors import BadSetting, Reason
 
 LARGEST_SEED: Final = (1 << 63) - 1
 _FIRST_LOOK: Final = 256  # candidates sorted before it is known that a nucleus needs more
@@ -85,7 +85,8 @@ def _number(text: str) -> int | float:
     try:
         return int(text)
     except ValueError:
-        return float(text.replace(",", "."))
+        number = float(text.replace(",", "."))
+        return int(number) if number.is_integer() else number
 
 
 def _whole(least: int) -> Callable[[object], bool]:
@@ -105,16 +106,20 @@ RANGES: Final[dict[str, tuple[float, float]]] = {
     "max_tokens": (1, LARGEST_SEED), "seed": (0, LARGEST_SEED),
 }  # fmt: skip
 """The least and the most that each setting takes; a top_p of 0 is just out of its range."""
-_LIMITS: Final[dict[str, tuple[Callable[[object], bool], str]]] = {
+_ANY_NUMBER: Final = Reason("целое число ≥ 0", "a whole number ≥ 0")
+_LIMITS: Final[dict[str, tuple[Callable[[object], bool], str | Reason]]] = {
     "temperature": (_between(*RANGES["temperature"]), "0…100"),
-    "top_k": (_whole(0), "≥ 0"),
-    "top_p": (_between(*RANGES["top_p"], above=True), "0.01…1"),
+    "top_k": (_whole(0), _ANY_NUMBER),
+    "top_p": (_between(*RANGES["top_p"], above=True), Reason("число больше 0 и до 1", "a number above 0, up to 1")),
     "min_p": (_between(*RANGES["min_p"]), "0…1"),
     "repetition_penalty": (_between(*RANGES["repetition_penalty"]), "0.01…100"),
-    "repetition_window": (_whole(0), "≥ 0"),
-    "no_repeat_ngram": (_whole(0), "≥ 0"),
-    "max_tokens": (_whole(1), "≥ 1"),
-    "seed": (lambda value: value is None or _whole(0)(value), "≥ 0, random"),
+    "repetition_window": (_whole(0), _ANY_NUMBER),
+    "no_repeat_ngram": (_whole(0), _ANY_NUMBER),
+    "max_tokens": (_whole(1), Reason("целое число ≥ 1", "a whole number ≥ 1")),
+    "seed": (
+        lambda value: value is None or _whole(0)(value),
+        Reason("целое число ≥ 0 или random", "a whole number ≥ 0, or random"),
+    ),
 }
 # A mind that chats is held back from loops unless its own defaults say otherwise.
 CHATTING: Final = Sampling(temperature=0.7, top_p=0.95, repetition_penalty=1.1, no_repeat_ngram=6)

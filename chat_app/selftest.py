@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from chat_app.errors import SelftestFailed
+from chat_app.errors import Reason, SelftestFailed
 from chat_app.manners import Golden
 from chat_app.mind import Mind
 from chat_app.model import Cache, forward
@@ -23,7 +23,7 @@ def run(mind: Mind, weights: Weights) -> float:
     SelftestFailed says where one is wrong.
     """
     if not mind.golden:
-        raise SelftestFailed(reason="the mind carries no golden answers")
+        raise SelftestFailed(reason=Reason("в разуме нет ответов для сверки", "the mind carries no golden answers"))
     found = [_replay(golden, weights, str(number)) for number, golden in enumerate(mind.golden, 1)]
     for mode, variant in mind.variants.items():
         own = weights.variant(mind, mode)
@@ -31,17 +31,32 @@ def run(mind: Mind, weights: Weights) -> float:
     return max(found)
 
 
+def count(mind: Mind) -> int:
+    """How many golden answers it carries, in all voices."""
+    return len(mind.golden) + sum(len(variant.golden) for variant in mind.variants.values())
+
+
 def _replay(golden: Golden, weights: Weights, number: str) -> float:
     cache = Cache(weights.config)
     logits = forward(weights, list(golden.prompt), cache)
     difference = float(np.abs(logits[list(golden.top_ids)] - np.array(golden.top_logits, np.float32)).max())
     if not difference <= LARGEST_DIFFERENCE:  # a NaN fails too
-        raise SelftestFailed(reason=f"answer {number} begins with logits {difference:.2g} apart")
+        raise SelftestFailed(
+            reason=Reason(
+                f"у ответа {number} первые логиты расходятся на {difference:.2g}",
+                f"answer {number} begins with logits {difference:.2g} apart",
+            )
+        )
     for place, expected in enumerate(golden.ids):
         chosen = int(logits.argmax())
         if chosen != expected:
             if float(logits[chosen] - logits[expected]) < CLOSE_CALL:
                 break
-            raise SelftestFailed(reason=f"answer {number} goes another way at token {place + 1}")
+            raise SelftestFailed(
+                reason=Reason(
+                    f"ответ {number} идёт иначе с токена {place + 1}",
+                    f"answer {number} goes another way at token {place + 1}",
+                )
+            )
         logits = forward(weights, [chosen], cache)
     return difference

@@ -41,7 +41,8 @@ def _told(error: Exception) -> BoxError | None:
     ):
         return NoRoom(path=Path(unpacked).parent)
     if isinstance(error, ImportError) and not isinstance(error, ModuleNotFoundError):
-        return LibraryRefused(path=Path(unpacked).parent, reason=_root(error))
+        variable = "TMP" if sys.platform == "win32" else "TMPDIR"
+        return LibraryRefused(path=Path(unpacked).parent, reason=_root(error), variable=variable)
     return BoxDamaged(reason=error)
 
 

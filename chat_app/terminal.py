@@ -113,7 +113,8 @@ class Terminal:
 
     def _stream(self, chat: Chat, answer: Answer) -> None:
         # What is continued is shown again, so that the two read as one text, even within a word.
-        before = [] if chat.mind.can_chat else [chat.conversation.turns[-1].content]
+        said = [turn.content for turn in chat.conversation.turns if turn.role == "user"]
+        before = [] if chat.mind.can_chat else said[-1:]
         if self._screen.plain:
             self._remark([(language.ANSWERS if chat.mind.can_chat else language.GOES_ON)(self._lang)])
         with _interrupt_cancels(answer.cancel):

@@ -171,6 +171,8 @@ def test_a_mind_that_cannot_be_opened_leaves_the_present_one(two_minds: Path, ho
         ("/temperature=0,7", "temperature", 0.7),
         ("/temperature 0,7", "temperature", 0.7),
         ("/max_tokens 50", "max_tokens", 50),
+        ("/max_tokens 50.0", "max_tokens", 50),
+        ("/max_tokens 1e3", "max_tokens", 1000),
         ("/MAX-TOKENS 50", "max_tokens", 50),
         ("/set Top-K 5", "top_k", 5),
         ("/seed 7", "seed", 7),
@@ -427,6 +429,18 @@ def test_what_the_system_refuses_is_told_in_the_persons_language(chat: Chat) -> 
     assert refused.value.sentence("en").endswith("“нет такого” cannot be opened: No such file or directory.")
 
 
+def test_no_refusal_contradicts_what_was_typed(chat: Chat) -> None:
+    for line, needed in (("/top_k 1.5", "целое число ≥ 0"), ("/max_tokens 99999999999999999999", "целое число ≥ 1")):
+        with pytest.raises(BadSetting) as refused:
+            run(chat, line)
+        assert needed in refused.value.sentence("ru")
+
+
+@pytest.mark.parametrize("line", ["/help", "/help?", "/help!", "/HELP?!"])
+def test_a_mark_after_a_command_is_part_of_the_question(chat: Chat, lang: str, line: str) -> None:
+    assert run(chat, line, lang) == run(chat, "/help", lang)
+
+
 def test_a_command_that_is_like_none_is_answered_without_a_guess(chat: Chat) -> None:
     assert "/help?" in run(chat, "/hepl", "en")
     assert run(chat, "/помощь", "en") == "There is no command /помощь. All commands: /help"
@@ -481,7 +495,11 @@ def test_stats_context_card_license_and_where_tell_their_part(chat: Chat, lang: 
     assert "0" in run(chat, "/context", lang)
     "".join(chat.say("Дом"))
     assert "4" in run(chat, "/stats", lang)
-    assert f"{len(chat.engine.cache.ids)} " in run(chat, "/context", lang)
+    spoken = len(chat.engine.cache.ids) + 1  # the end mark, which is read with the next line
+    assert f" {spoken} " in run(chat, "/context", lang)
+    run(chat, "/undo", lang)
+    assert " 0 " in run(chat, "/context", lang)
+    "".join(chat.say("Дом"))
     chat.mind.card.update(figures={"hours": 2.5, "iterations": 7}, parameters=12345)
     assert run(chat, "/card", lang).splitlines() == [
         f"{language.CARD['title'](lang)}: Проба",

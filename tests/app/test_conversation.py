@@ -344,6 +344,8 @@ def test_saving_writes_a_readable_text_or_a_file_to_go_on_with(tmp_path: Path) -
     conversation.add(Message("system", "Ты добрый."))
     conversation.save_as(tmp_path / "talk.md")
     assert (tmp_path / "talk.md").read_text("utf-8") == "# Ты добрый.\n\n> вопрос 0\nещё\n\nответ 0\n"
+    conversation.save_as(tmp_path / "TALK.TXT")
+    assert (tmp_path / "TALK.TXT").read_bytes() == (tmp_path / "talk.md").read_bytes()
     conversation.save_as(tmp_path / "talk.jsonl")
     again = load(tmp_path / "talk.jsonl", "мозг")
     assert again.messages == conversation.messages

@@ -240,7 +240,7 @@ def test_interrupting_an_answer_keeps_the_talk(talk: Talk, babbling: Path, monke
     said = talk(babbling, f"Дом\r/context\r{END}", asked={"seed": "1"}).splitlines()
     assert len(said[3].strip()) <= 3
     assert said[4] == language.STOPPED("ru")
-    assert said[5].startswith("В памяти")
+    assert said[5].startswith("Токенов в памяти")
 
 
 def test_interrupting_while_the_mind_wakes_is_no_end(

@@ -100,6 +100,7 @@ def test_a_voice_speaks_with_its_own_sampling(tmp_path) -> None:
 def test_the_selftest_replays_the_voices_too(tmp_path) -> None:
     mind = voiced(tmp_path / "two.mind")
     assert selftest.run(mind, Weights.from_mind(mind)) < 1e-3
+    assert selftest.count(mind) == 2
     mind.variants["artistic"].tensors["h.1.attn.c_proj.weight"] = mind.tensors["h.0.attn.c_proj.weight"]
     with pytest.raises(SelftestFailed, match="artistic 1"):
         selftest.run(mind, Weights.from_mind(mind))

@@ -44,7 +44,7 @@ def program(
 
 
 def test_a_pipe_gets_an_answer_a_line_and_nothing_else(chatting: Path, environment: dict[str, str], home: Path) -> None:
-    given = "Привет\n\n/max_tokens 2\nКак дела?\r\n/set temperature 0,7\n/card\n/quit\nэто уже не прочтут\n".encode()
+    given = "Привет\n\n /max_tokens 2\nКак дела?\r\n/set temperature 0,7\n/card\n/quit\nэто уже не прочтут\n".encode()
     answers, remarks = program("--mind", chatting, given=given, environment=environment)
     assert answers == HELLO + "Привет,\n"
     for words in ("max_tokens = 2", "temperature = 0.7", "Name: Проба", "read 2", "the answer hit its limit"):
@@ -137,6 +137,19 @@ def test_a_stream_that_the_caller_closed_is_no_crash(
     assert (ended.returncode, ended.stdout.decode().replace(os.linesep, "\n")) == (code, answers)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="its shells open no input for writing")
+def test_an_input_that_cannot_be_read_is_a_sentence(
+    chatting: Path, environment: dict[str, str], tmp_path: Path
+) -> None:
+    with (tmp_path / "written").open("wb") as written:
+        ended = subprocess.run(
+            [sys.executable, "-m", "chat_app", chatting], stdin=written, capture_output=True, env=environment,
+            cwd=minds.ROOT, timeout=20, check=False,
+        )  # fmt: skip
+    assert ended.returncode == 1
+    assert ended.stderr.decode().startswith("There is nowhere to read lines from: Bad file descriptor.\n")
+
+
 def test_version_and_help_need_no_mind(environment: dict[str, str]) -> None:
     assert program("--version", environment=environment)[0] == f"mind-in-a-box {__version__}\n"
     told = program("--lang", "ru", "--help", environment=environment)[0]
@@ -222,6 +235,7 @@ def test_wrong_arguments_are_a_usage_error_in_the_language_asked_for(capsys: pyt
         (["--lang", "en", "x.mind", "--max-tokens", "много"], "max_tokens cannot be много"),
         (["--lang", "en", "x.mind", "--seed", "-1"], "seed cannot be -1"),
         (["--lang", "fr"], "--help"),
+        (["--lang", "ru", "a.mind", "--mind", "b.mind"], "a.mind и b.mind: оставь один"),
     ):
         assert main(arguments) == 2
         answers, remarks = capsys.readouterr()
@@ -348,6 +362,8 @@ def test_prompt_answers_once_with_the_lines_as_they_are(folder: Path, capsys: py
     answers, remarks = capsys.readouterr()
     assert answers == "вода\n река\n"
     assert "wrote 3" in remarks
+    assert main([str(path), "--prompt", "Стихи!", "--max-tokens", "2", "--lang", "en"]) == 0
+    assert "for longer ones: --max-tokens 4" in capsys.readouterr().err
 
 
 def test_a_prompt_that_is_not_utf8_is_answered_all_the_same(chatting: Path, capsys: pytest.CaptureFixture[str]) -> None:
