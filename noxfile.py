@@ -14,7 +14,7 @@ from pathlib import Path
 import nox
 
 nox.needs_version = ">=2025.5"
-nox.options.default_venv_backend = "venv"  # pip finds the CPU build of torch where uv would fetch gigabytes
+nox.options.default_venv_backend = "venv"  # uv heeds no pip.conf, no PIP_EXTRA_INDEX_URL: see pyproject.toml on torch
 nox.options.reuse_existing_virtualenvs = True
 nox.options.sessions = [
     "lint", "types", "test_app", "test_program", "test_web", "test_release", "test_train", "coverage",
@@ -180,11 +180,14 @@ def _place() -> str:
 def _for_release(session: nox.Session) -> None:
     """Install the pinned requirements of this platform; others as pyproject.toml has them."""
     pinned = Path(f"build/requirements/{_place()}.txt")
-    if pinned.exists() and sys.version_info[:2] == tuple(map(int, RELEASED_ON.split("."))):
-        own, env = _own_bootloader(session)
-        session.install("--require-hashes", *own, "-r", str(pinned), env=env)
-    else:
-        session.install(*group("release"), *PROJECT["project"]["dependencies"])
+    wanted = ["--require-hashes", "-r", str(pinned)]
+    if not pinned.exists() or sys.version_info[:2] != tuple(map(int, RELEASED_ON.split("."))):
+        session.warn(
+            f"The newest of everything is taken: it is pinned for Python {RELEASED_ON} on {', '.join(PLATFORMS)}."
+        )
+        wanted = [*group("release"), *PROJECT["project"]["dependencies"]]
+    own, env = _own_bootloader(session)
+    session.install(*own, *wanted, env=env)
 
 
 def _own_bootloader(session: nox.Session) -> tuple[list[str], dict[str, str]]:

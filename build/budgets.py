@@ -20,7 +20,7 @@ _WORDS: Final = {
 def costs(figures: Mapping[str, Any], mind_bytes: int, carried_bytes: int) -> dict[str, float]:
     """What build/measure_box.py found, in the words of the budget; what it could not measure is left out.
 
-    The mind takes `mind_bytes` unpacked, and `carried_bytes` as it stands in the box.
+    The mind takes `mind_bytes` unpacked, and `carried_bytes` of the program that was measured.
     """
     found = {"program_mb": figures["size_mb"] - carried_bytes / 1e6, "first_token_s": figures["first_token_best_s"]}
     if "peak_pss_mb" in figures:

@@ -142,9 +142,10 @@ def environment() -> dict[str, str]:
 
 
 def boxes(dist: Path | None = None) -> list[Path]:
-    """What stands in dist/: archives before executables, the last made last."""
+    """The boxes of a folder, else of dist/ those of this version that run here: archives first, the last made last."""
+    which = "" if dist else f"-{__version__}-{place()}*"
     dist = dist or DIST
-    found = dist.glob(f"{BOX}-*") if dist.is_dir() else ()
+    found = dist.glob(f"{BOX}-*{which}") if dist.is_dir() else ()
     return sorted(
         (path for path in found if path.is_file() and path.suffix not in DESCRIPTIONS),
         key=lambda path: (path.suffix not in (".gz", ".zip"), path.stat().st_mtime),

@@ -18,6 +18,7 @@ from typing import Final
 HOME: Final = Path(__file__).resolve().parent.parent / "out" / "debian"
 MIRROR: Final = os.environ.get("DEBIAN_MIRROR", "http://deb.debian.org/debian")
 SUITES: Final = {"11": "bullseye", "12": "bookworm", "13": "trixie"}
+EMULATORS: Final = {"amd64": "qemu-x86_64", "arm64": "qemu-aarch64"}  # as Linux names them once they are installed
 PROCESSORS: Final = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64"}  # Linux's word: Debian's
 
 
@@ -26,7 +27,10 @@ def processor() -> str:
     return PROCESSORS.get(platform.machine(), platform.machine())
 
 
-def missing(architecture: str, which: Callable[[str], str | None] = shutil.which, user: int | None = None) -> list[str]:
+def missing(
+    architecture: str, which: Callable[[str], str | None] = shutil.which, user: int | None = None,
+    emulators: Path = Path("/proc/sys/fs/binfmt_misc"),
+) -> list[str]:  # fmt: skip
     """What this machine lacks for a Debian of `architecture`, each with the command that helps."""
     found = []
     if sys.platform != "linux":
@@ -36,7 +40,7 @@ def missing(architecture: str, which: Callable[[str], str | None] = shutil.which
     for tool, package in (("debootstrap", "debootstrap"), ("unshare", "util-linux")):
         if not which(tool):
             found.append(f"{tool} is missing. Install it: apt-get install {package}")
-    if architecture != processor() and not Path("/proc/sys/fs/binfmt_misc/qemu-aarch64").exists():
+    if architecture != processor() and not (emulators / EMULATORS[architecture]).exists():
         found.append(
             f"Programs for {architecture} do not run here. Install: apt-get install qemu-user-static binfmt-support"
         )

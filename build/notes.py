@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -24,26 +25,31 @@ _NOTES: Final = """\
 {rows}
 
 One file unpacks its libraries at each start. A folder (`.zip`, `.tar.gz`) does not, and is what to take where a virus
-scanner distrusts the file. `-nuitka` is the same program, compiled.
+scanner distrusts the file. `-nuitka` is the same program, compiled, and always one file: its `.zip` for macOS only
+holds the mind beside it.
 
 The mind: sha256 `{mind[sha256]}`, licence {mind[licence]}, recipe `{mind[recipe]}`. The program: commit `{commit}`.
 
 - `sha256sum --check --ignore-missing SHA256SUMS` checks what you took.
-- `gh attestation verify FILE --repo OWNER/NAME` says where it was built.
-- `*.cdx.json` lists what is inside, `THIRD_PARTY_LICENSES.txt` on what terms.
+{attested}- `*.cdx.json` lists what is inside, `THIRD_PARTY_LICENSES.txt` on what terms.
 """
+_ATTESTED: Final = "- `gh attestation verify FILE --repo {repository}` says where it was built.\n"
 
 
-def written(builds: Iterable[dict[str, Any]]) -> str:
-    """The notes for the build-info of all platforms and packers; one mind, one commit. ValueError otherwise."""
+def written(builds: Iterable[dict[str, Any]], repository: str = "") -> str:
+    """The notes for the build-info of all platforms and packers; one mind, one commit. ValueError otherwise.
+
+    Only a repository, as GitHub names it, attests where boxes were built.
+    """
     told = sorted(builds, key=_order)
     minds, commits = ({str(build[key]) for build in told} for key in ("mind", "commit"))
     if len(minds) != 1 or len(commits) != 1:
         raise ValueError(f"its builds are of {len(commits)} commits and {len(minds)} minds, not of one each")
     rows = [_row(build, name) for build in told for name in sorted(build["files"], key=lambda n: n.endswith(_ENDINGS))]
     return _NOTES.format(
-        mind=told[0]["mind"], version=told[0]["version"], commit=told[0]["commit"], rows="\n".join(rows)
-    )
+        mind=told[0]["mind"], version=told[0]["version"], commit=told[0]["commit"], rows="\n".join(rows),
+        attested=_ATTESTED.format(repository=repository) if repository else "",
+    )  # fmt: skip
 
 
 def _order(build: dict[str, Any]) -> tuple[int, str]:
@@ -62,7 +68,8 @@ def _row(build: dict[str, Any], name: str) -> str:
 
 if __name__ == "__main__":
     found = sorted(Path(sys.argv[1]).glob("*.build.json"))
+    infos = [json.loads(path.read_text("utf-8")) for path in found]
     try:
-        print(written(json.loads(path.read_text("utf-8")) for path in found), end="")
+        print(written(infos, os.environ.get("GITHUB_REPOSITORY", "")), end="")
     except ValueError as error:
         sys.exit(f"There are no notes of {sys.argv[1]}: {error}.")

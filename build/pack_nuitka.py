@@ -46,24 +46,27 @@ def command(name: str) -> list[str]:
         *(f"--nofollow-import-to={module}" for module in contents.EXCLUDED),
         *(f"--include-data-files={path}={path.name}" for path in sorted(contents.DATA.iterdir())),
         f"--include-data-files={contents.PAGE}=chat_app/{contents.PAGE.name}",
-        *looks(sys.platform),
+        *special(sys.platform),
         f"--output-dir={MADE}", f"--output-filename={name}", f"--report={REPORT}",
         str(contents.ENTRY.parent),
     ]  # fmt: skip
 
 
-def looks(system: str) -> list[str]:
-    """What Windows shows of a program, by which a scanner tells it from a nameless one; whose macOS shall say it is."""
+def special(system: str) -> list[str]:
+    """What one system wants besides: macOS whose the program is, Windows what it shows of one."""
     if system == "darwin" and (identity := os.environ.get("CODESIGN_IDENTITY")):
         return [f"--macos-sign-identity={identity}", "--macos-sign-notarization"]
     if system != "win32":
         return []
-    return [
+    return [  # looks, by which a scanner tells it from a nameless program
         f"--windows-icon-from-ico={icon.file(contents.OUT)}",
         f"--product-name={windows.PRODUCT}", f"--company-name={windows.COMPANY}",
         f"--file-description={windows.DESCRIPTION}", f"--copyright={windows.COPYRIGHT}",
         f"--file-version={windows.four(__version__)}",
         f"--product-version={windows.four(__version__)}",
+        # Finds DLLs by a library that Nuitka brings, as on ARM. Otherwise it asks whether it may download a program for
+        # that, and takes silence for no.
+        "--experimental=force-dependencies-pefile",
     ]  # fmt: skip
 
 

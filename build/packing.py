@@ -6,6 +6,7 @@ Knows how the parts of the file follow each other; chat_app/planes.py knows how 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,10 +53,19 @@ def unpacked_size(mind: Mind) -> int:
 
 
 def write(mind: Path, target: Path, *, pack: bool) -> int:
-    """Write the mind of a file, which may be a box, as a .mind; its length in bytes. BoxError where it is none."""
+    """Write the mind of a file, which may be a box, as a .mind; its length in bytes. BoxError where it is none.
+
+    The target may be that very file: nothing takes its place before the last byte is written.
+    """
     opened = open_mind(mind)
-    with target.open("wb") as file:
-        return sum(map(file.write, packed(opened) if pack else unpacked(opened)))
+    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    try:
+        with partial.open("wb") as file:
+            length = sum(map(file.write, packed(opened) if pack else unpacked(opened)))
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+    return length
 
 
 def main() -> None:

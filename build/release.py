@@ -29,14 +29,20 @@ import revision
 import sbom
 
 from chat_app import __version__, terms
+from chat_app.box import BOX
 from chat_app.errors import BoxError
 from chat_app.integrity import verify
 from chat_app.mind import Mind, open_mind
 
 
-def refusals(mind: Mind, unsaved: list[str]) -> list[str]:
+def refusals(mind: Mind, commit: str, unsaved: list[str]) -> list[str]:
     """Why this mind in this tree is nothing to give to others; one sentence each."""
     found = []
+    if not commit:
+        found.append(
+            "git tells no commit of this tree, so nobody could tell what was built. Release from a checkout; where git"
+            f' doubts whose it is: git config --global --add safe.directory "{contents.ROOT}"'
+        )
     if unsaved:
         shown = "\n  ".join(unsaved[:10])
         found.append(f"The tree differs from its commit, commit or remove these first:\n  {shown}")
@@ -71,9 +77,11 @@ def sealed(packer: contents.Packer, mind: Path, dist: Path, *words: str) -> list
     return [path for path in made if path.exists()]
 
 
-def _program(packer: str, boxes: list[Path]) -> Path:
-    """The one file, or the program of the folder where there is none."""
-    return boxes[0] if boxes[0].suffix != ".zip" else contents.OUT / packer / "folder" / contents.program_name()
+def _program(packer: str, boxes: list[Path]) -> tuple[Path, int]:
+    """The one file, or the program of the folder where there is none; how many bytes of mind it has inside."""
+    if boxes[0].suffix != ".zip":
+        return boxes[0], contents.MIND.stat().st_size
+    return contents.OUT / packer / "folder" / contents.program_name(), 0  # the mind stands beside it
 
 
 def unlicensed(entries: list[frozen.Entry]) -> list[str]:
@@ -119,13 +127,13 @@ def information(build: sbom.Build, entries: list[frozen.Entry], boxes: list[Path
     return json.dumps(told, ensure_ascii=False, indent=1) + "\n"
 
 
-def released(packer: contents.Packer, mind: Mind, dist: Path, patience: float, *words: str) -> list[Path]:
-    """Everything about one packer's boxes, in `dist`. SystemExit where they are too dear or without terms."""
+def released(packer: contents.Packer, mind: Mind, dist: Path, patience: float, *words: str) -> None:
+    """Write everything about one packer's boxes into `dist`. SystemExit where they are too dear or without terms."""
     stem = contents.stem(mind.path, packer)
     boxes = sealed(packer, mind.path, dist, *words)
     entries = frozen.read(packer)
-    figures = measure_box.measure(_program(packer, boxes))
-    found = budgets.costs(figures, packing.unpacked_size(mind), contents.MIND.stat().st_size)
+    program, carried = _program(packer, boxes)
+    found = budgets.costs(measure_box.measure(program), packing.unpacked_size(mind), carried)
     if trouble := [*unlicensed(entries), *budgets.over(packer, found, patience)]:
         sizes = "\n".join(f"  {size:8.1f} MB  {name}" for name, size in frozen.largest(entries))
         sys.exit("\n".join([*trouble, "The largest of what is inside, before compression:", sizes]))
@@ -136,7 +144,14 @@ def released(packer: contents.Packer, mind: Mind, dist: Path, patience: float, *
     }
     for name, text in described.items():
         (dist / name).write_text(text, "utf-8", newline="\n")
-    return [*boxes, *(dist / name for name in described)]
+
+
+def summed(dist: Path, packers: list[contents.Packer]) -> Path:
+    """The checksums of all that stands in `dist`, earlier builds too, beside the terms of all of it."""
+    told = dist / terms.FILE
+    before = [told.read_text("utf-8")] if told.exists() else []
+    told.write_text(licences.join([*before, *map(licences.text, packers)]), "utf-8", newline="\n")
+    return checksums.write(dist, [*(path for path in dist.glob(f"{BOX}-*") if path.is_file()), told])
 
 
 def main() -> None:
@@ -162,14 +177,13 @@ def main() -> None:
         sys.exit(f"{mind.path} has the checksum {mind.sha256}, not {options.sha256}: it is another mind.")
     words = ["--packed"] if options.packed else []
     lacking = [line for packer in packers for line in missing(packer, sys.platform)]
-    if trouble := [*refusals(mind, revision.unsaved()), *dict.fromkeys(lacking)]:
+    if trouble := [*refusals(mind, revision.commit(), revision.unsaved()), *dict.fromkeys(lacking)]:
         sys.exit("\n".join(trouble))
     dist = options.dist.resolve()
     dist.mkdir(parents=True, exist_ok=True)
-    made = [path for packer in packers for path in released(packer, mind, dist, options.patience, *words)]
-    told = dist / terms.FILE
-    told.write_text(licences.join(map(licences.text, packers)), "utf-8", newline="\n")
-    print(checksums.write(dist, [*made, told]).read_text("utf-8"), end="")
+    for packer in packers:
+        released(packer, mind, dist, options.patience, *words)
+    print(summed(dist, packers).read_text("utf-8"), end="")
 
 
 if __name__ == "__main__":

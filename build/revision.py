@@ -11,7 +11,7 @@ _ROOT: Final = Path(__file__).resolve().parent.parent
 
 
 def commit() -> str:
-    """The name of the commit; empty outside a checkout."""
+    """The name of the commit; empty outside a checkout, and where git is missing or does not trust its owner."""
     return _git("rev-parse", "HEAD").strip()
 
 

@@ -31,7 +31,9 @@ from chat_app.mind import Mind
 _NAMESPACE: Final = uuid.UUID("6b3c1c0e-7c0c-4f0e-9d1b-6d696e642121")
 # Where a distribution says it in words of its own, or not at all.
 _SPDX: Final = {
-    "Nuitka": "AGPL-3.0-only", "pyinstaller": "GPL-2.0-or-later WITH Bootloader-exception",
+    # SPDX knows no name of the exception by which Nuitka's runtime may be passed on in any program.
+    "Nuitka": "AGPL-3.0-only WITH AdditionRef-Nuitka-Runtime-Library-Exception-1.0",
+    "pyinstaller": "GPL-2.0-or-later WITH Bootloader-exception",
     "prompt_toolkit": "BSD-3-Clause", "segno": "BSD-3-Clause", "waitress": "ZPL-2.1", "wcwidth": "MIT",
 }  # fmt: skip
 _LICENCES: Final = LicenseFactory()

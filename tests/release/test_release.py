@@ -12,6 +12,7 @@ import sys
 import tomllib
 import zipfile
 import zlib
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +30,7 @@ import frozen
 import icon
 import licences
 import pack_nuitka
+import packing
 import release
 import revision
 import sbom
@@ -70,10 +72,29 @@ def test_a_box_made_of_a_box_has_the_name_of_the_mind() -> None:
 
 def test_descriptions_of_boxes_are_no_boxes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(contents, "DIST", tmp_path)
-    for name in ("a-0.1.0-linux-x86_64", "a-0.1.0-linux-x86_64.tar.gz", "a-0.1.0.cdx.json", "a.build.json", "a.html"):
-        (tmp_path / f"mind-in-a-box-{name}").touch()
-    found = [path.name for path in contents.boxes()]
-    assert found == ["mind-in-a-box-a-0.1.0-linux-x86_64.tar.gz", "mind-in-a-box-a-0.1.0-linux-x86_64"]
+    box = f"mind-in-a-box-a-{__version__}-{contents.place()}"
+    for ending in ("", ".tar.gz", ".cdx.json", ".build.json", ".html"):
+        (tmp_path / f"{box}{ending}").touch()
+    assert [path.name for path in contents.boxes()] == [f"{box}.tar.gz", box]
+
+
+def test_only_boxes_of_this_version_for_this_machine_are_tried_and_others_may_be_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contents, "DIST", tmp_path)
+    monkeypatch.setattr(contents, "place", lambda: "linux-x86_64")
+    mine = {f"mind-in-a-box-a-{__version__}-linux-x86_64{ending}" for ending in ("", ".tar.gz", "-nuitka")}
+    others = {f"mind-in-a-box-a-{__version__}-linux-arm64", "mind-in-a-box-a-0.0.1-linux-x86_64"}
+    for name in mine | others:
+        (tmp_path / name).touch()
+    assert {path.name for path in contents.boxes()} == mine
+    assert {path.name for path in contents.boxes(tmp_path)} == mine | others
+
+
+def test_windows_needs_nothing_downloaded_to_find_libraries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(contents, "OUT", tmp_path)
+    flag = "--experimental=force-dependencies-pefile"
+    assert [flag in pack_nuitka.special(system) for system in ("win32", "linux", "darwin")] == [True, False, False]
 
 
 # --- archives ------------------------------------------------------------------------------------------------------
@@ -123,6 +144,30 @@ def test_a_zip_says_the_run_bit_and_links_to_those_who_read_modes(folder_build: 
     assert modes["box/mind-in-a-box"] == stat.S_IFREG | 0o755
     assert stat.S_ISLNK(modes["box/_internal/link.txt"])
     assert modes["box/_internal/данные.txt"] == stat.S_IFREG | 0o644
+
+
+def test_a_mind_may_be_packed_and_unpacked_where_it_stands(chatting: Path, tmp_path: Path) -> None:
+    path = tmp_path / "a.mind"
+    path.write_bytes(chatting.read_bytes())
+    assert packing.write(path, path, pack=True) == path.stat().st_size
+    assert open_mind(path).format == "mind/3"
+    packing.write(path, path, pack=False)
+    assert path.read_bytes() == chatting.read_bytes()
+    assert [each.name for each in tmp_path.iterdir()] == ["a.mind"]
+
+
+def test_a_mind_that_cannot_be_packed_costs_no_byte_of_the_target(
+    chatting: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(mind: Mind) -> Iterator[bytes]:
+        yield b"half"
+        sys.exit("changed")
+
+    monkeypatch.setattr(packing, "packed", broken)
+    (tmp_path / "a.mind").write_bytes(b"before")
+    with pytest.raises(SystemExit, match="changed"):
+        packing.write(chatting, tmp_path / "a.mind", pack=True)
+    assert [each.read_bytes() for each in tmp_path.iterdir()] == [b"before"]
 
 
 # --- looks ---------------------------------------------------------------------------------------------------------
@@ -199,20 +244,32 @@ def test_license_tells_of_the_others_where_they_are_packed(
 
 
 def test_a_mind_without_card_licence_or_answers_is_refused(talker: Mind) -> None:
-    assert release.refusals(talker, []) == []
+    assert release.refusals(talker, "abc", []) == []
     nameless, unfree, unchecked = (
         replace(talker, card={"licence": "MIT"}), replace(talker, card={"title": "Проба"}), replace(talker, golden=()),
     )  # fmt: skip
     for mind, word in ((nameless, "no card"), (unfree, "no licence"), (unchecked, "golden")):
-        (told,) = release.refusals(mind, [])
+        (told,) = release.refusals(mind, "abc", [])
         assert word in told
         assert str(talker.path) in told
 
 
 def test_a_tree_that_differs_from_its_commit_is_refused(talker: Mind) -> None:
-    (told,) = release.refusals(talker, [" M chat_app/chat.py", "?? draft.py"])
+    (told,) = release.refusals(talker, "abc", [" M chat_app/chat.py", "?? draft.py"])
     assert "chat_app/chat.py" in told
     assert "draft.py" in told
+
+
+def test_a_tree_of_which_git_tells_nothing_is_refused(
+    talker: Mind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    monkeypatch.setattr(revision, "_ROOT", tmp_path)  # an unpacked archive of sources
+    for path in (os.environ["PATH"], ""):  # and a machine without git
+        monkeypatch.setenv("PATH", path)
+        (told,) = release.refusals(talker, revision.commit(), revision.unsaved())
+        assert "no commit" in told
+        assert f'safe.directory "{minds.ROOT}"' in told
 
 
 @pytest.mark.parametrize(
@@ -281,6 +338,31 @@ def test_what_packing_saves_is_not_taken_for_the_program() -> None:
 def test_only_the_size_and_the_first_token_are_counted_where_nothing_else_is_measured() -> None:
     found = budgets.costs({"size_mb": 30.0, "first_token_best_s": 0.3}, 10_000_000, 10_000_000)
     assert found == {"program_mb": 20.0, "first_token_s": 0.3}
+
+
+def test_a_mind_that_stands_beside_the_program_is_not_taken_off_its_weight(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contents, "MIND", tmp_path / "mind")
+    contents.MIND.write_bytes(bytes(1000))
+    box, packed = tmp_path / "box", tmp_path / "box.zip"
+    assert release._program("pyinstaller", [box, packed]) == (box, 1000)
+    program, carried = release._program("nuitka", [packed])  # as on macOS
+    assert (program.parent.name, carried) == ("folder", 0)
+
+
+def test_a_second_build_leaves_the_first_its_terms_and_checksums(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(licences, "text", lambda packer: licences._section(packer, f"terms of {packer}"))
+    for packer in ("pyinstaller", "nuitka", "nuitka"):
+        (tmp_path / f"mind-in-a-box-{packer}").touch()
+        (tmp_path / "gift").mkdir(exist_ok=True)
+        written = release.summed(tmp_path, [packer])
+    told = (tmp_path / terms.FILE).read_text("utf-8")
+    assert [told.count(f"terms of {packer}") for packer in licences.PACKERS] == [1, 1]
+    names = [line.split()[1] for line in written.read_text("utf-8").splitlines()]
+    assert names == [terms.FILE, "mind-in-a-box-nuitka", "mind-in-a-box-pyinstaller"]
 
 
 def test_each_packer_has_a_budget_for_every_cost() -> None:
@@ -371,6 +453,18 @@ def test_the_sbom_is_valid_and_lists_what_is_frozen_and_nothing_else(
     assert told["Проба"]["type"] == "machine-learning-model"
     assert re.fullmatch(r"[0-9a-f]{64}", told["libz.so.1"]["hashes"][0]["content"])
     assert any("openblas" in part["name"] for part in told["numpy"]["components"])
+
+
+def test_the_sbom_tells_that_nuitkas_runtime_may_be_passed_on(talker: Mind, monkeypatch: pytest.MonkeyPatch) -> None:
+    from cyclonedx.schema import SchemaVersion
+    from cyclonedx.validation.json import JsonStrictValidator
+
+    monkeypatch.setitem(licences.PACKERS, "nuitka", "pytest")  # which is installed here
+    monkeypatch.setitem(sbom._SPDX, "pytest", sbom._SPDX["Nuitka"])
+    text = sbom.document(sbom.Build("mind-in-a-box-x", "nuitka", talker, "abc", MOMENT), [])
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+    (packer,) = (part for part in json.loads(text)["components"] if part["name"] == "pytest")
+    assert "Runtime-Library-Exception" in packer["licenses"][0]["license"]["name"]
 
 
 def test_a_box_is_described_by_where_it_comes_from(

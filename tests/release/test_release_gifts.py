@@ -9,6 +9,7 @@ import subprocess
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 
 import minds
 import pytest
@@ -42,6 +43,17 @@ def test_a_message_says_what_to_do_and_how_to_check(ending: str, lang: str) -> N
     assert ("chmod +x" in text) == (box.system != "windows")
     assert ("quarantine" in text) == (box.system == "macos")
     assert ("Подробнее" in text or "More info" in text) == (box.system == "windows")
+
+
+def test_the_readme_opens_a_box_on_macos_as_the_message_does() -> None:
+    readme = (minds.ROOT / "README.md").read_text("utf-8")
+    (row,) = re.findall(r"^\| \*\*macOS\*\* .*", readme, re.MULTILINE)
+    (name,) = re.findall(r"`\./(\S+)`", row)
+    message = "\n".join(gift.message(gift.Box(name, "", ""), "en"))
+    for text, called in ((row, name), (re.findall(r"На macOS.*", readme)[0], "ИМЯ")):
+        commands = re.findall(r"`([^`]+)`", text)[:3]
+        assert all(command.replace(called, name) in message for command in commands), text
+        assert "quarantine" in commands[1]
 
 
 def test_an_archive_is_unpacked_first_and_its_whole_folder_is_cleared() -> None:
@@ -129,6 +141,13 @@ def test_builds_of_two_minds_or_commits_are_no_release(change: dict[str, object]
         notes.written([build("linux-x86_64", {"a": 1}), build("windows-x86_64", {"b": 1}, **change)])
 
 
+def test_the_notes_name_the_repository_where_there_is_one_and_what_the_zip_of_nuitka_is() -> None:
+    builds = [build("macos-arm64-nuitka", {"a.zip": 1})]
+    assert "gh attestation" not in notes.written(builds)
+    assert "\n- `gh attestation verify FILE --repo mind/box` says" in notes.written(builds, "mind/box")
+    assert "`.zip` for macOS only\nholds the mind beside it" in notes.written(builds)
+
+
 # --- one folder ----------------------------------------------------------------------------------------------------
 
 
@@ -194,7 +213,7 @@ def test_actions_and_images_are_pinned_and_permissions_given_one_by_one(path: Pa
     used = re.findall(r"uses: (\S+)", text)
     assert used
     assert all(re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", name) for name in used)
-    images = re.findall(r"(?:image: |- )((?:quay\.io|debian|fedora)\S+)", text)
+    images = re.findall(r"(?:container: |- )((?:debian|fedora)\S+)", text)
     assert all(re.fullmatch(r"\S+:\S+@sha256:[0-9a-f]{64}", name) for name in images)
     assert "\npermissions: {}\n" in text
     assert text.count("persist-credentials: false") == sum("checkout@" in name for name in used)
@@ -202,9 +221,34 @@ def test_actions_and_images_are_pinned_and_permissions_given_one_by_one(path: Pa
 
 def test_a_workflow_calls_only_scripts_that_are_there_and_run() -> None:
     for path in WORKFLOWS:
-        for name in re.findall(r"(?:\.github|tests/box)/\w+\.(?:sh|ps1)", path.read_text("utf-8")):
+        for name in re.findall(r"(?:\.github|build|tests/box)/\w+\.(?:sh|ps1)", path.read_text("utf-8")):
             assert (minds.ROOT / name).is_file(), name
             assert name.endswith(".ps1") or os.access(minds.ROOT / name, os.X_OK), name
+
+
+def test_a_release_fails_where_a_part_of_a_pipe_does() -> None:
+    text = (minds.ROOT / ".github/workflows/release.yml").read_text("utf-8")
+    assert "\ndefaults:\n  run:\n    shell: bash" in text  # the shell that is taken unnamed has no pipefail
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="programs of macOS, played by scripts")
+@pytest.mark.parametrize(("status", "code"), [("Accepted", 0), ("Invalid", 1)])
+def test_what_apple_rejects_is_no_release_and_the_log_says_why(tmp_path: Path, status: str, code: int) -> None:
+    (tmp_path / "dist").mkdir()
+    for name in ("mind-in-a-box-a.zip", "mind-in-a-box-a.build.json"):
+        (tmp_path / "dist" / name).touch()
+    xcrun = tmp_path / "xcrun"
+    xcrun.write_text(
+        '#!/bin/sh\ncase $2 in submit) printf \'{"id": "7f", "status": "%s"}\' ' + status + " ;;\n"
+        'log) echo "log of $3: no hardened runtime" ;; esac\n'
+    )
+    xcrun.chmod(0o755)
+    env = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "RUNNER_TEMP": str(tmp_path)}
+    env |= dict.fromkeys(("APPLE_ID", "APPLE_TEAM", "APPLE_PASSWORD"), "x")
+    command = [minds.ROOT / ".github/notarise.sh", tmp_path / "dist"]
+    done = subprocess.run(command, env=env, capture_output=True, encoding="utf-8", check=False)
+    assert done.returncode == code
+    assert ("log of 7f: no hardened runtime" in done.stderr) == bool(code)
 
 
 def test_every_platform_is_pinned_by_hash() -> None:
@@ -214,6 +258,28 @@ def test_every_platform_is_pinned_by_hash() -> None:
         lines = [line for line in path.read_text("utf-8").splitlines() if "==" in line]
         assert {"numpy", "nuitka", "pyinstaller", "orjson"} <= {line.partition("==")[0] for line in lines}
         assert all(line.endswith("\\") for line in lines), path.name  # a hash follows
+
+
+@pytest.mark.parametrize(("python", "pinned"), [((3, 11), True), ((3, 14), False)])
+def test_where_nothing_is_pinned_a_release_says_so_and_compiles_its_bootloader_all_the_same(
+    python: tuple[int, int], pinned: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("nox")
+    monkeypatch.chdir(minds.ROOT)
+    monkeypatch.syspath_prepend(minds.ROOT)
+    import noxfile
+
+    asked: list[str] = []
+    warned: list[str] = []
+    session = SimpleNamespace(
+        install=lambda *words, **_: asked.extend(words), warn=warned.append, run=lambda *_, **__: "/roomy_temp.o\n"
+    )
+    monkeypatch.setenv("PYINSTALLER_COMPILE_BOOTLOADER", "1")
+    monkeypatch.setattr(noxfile, "_place", lambda: "linux-x86_64")
+    monkeypatch.setattr(noxfile, "sys", SimpleNamespace(version_info=python, platform="linux"))
+    noxfile._for_release(session)
+    assert asked[:2] == ["--no-binary", "pyinstaller"]
+    assert ("--require-hashes" in asked, bool(warned)) == (pinned, not pinned)
 
 
 def test_the_notes_of_a_folder_are_read_from_its_build_infos(tmp_path: Path) -> None:

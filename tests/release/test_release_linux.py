@@ -128,6 +128,15 @@ def test_every_missing_tool_is_told_with_the_command_that_helps() -> None:
     assert debian.missing(architecture, which=lambda _: "/usr/bin/it", user=0) == []
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere one sentence says that there are no chroots")
+def test_the_other_processor_wants_its_own_emulator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "qemu-x86_64").touch()
+    for own, other, lacking in (("arm64", "amd64", 0), ("amd64", "arm64", 1)):
+        monkeypatch.setattr(debian, "processor", lambda own=own: own)
+        told = debian.missing(other, which=lambda _: "/usr/bin/it", user=0, emulators=tmp_path)
+        assert len(told) == lacking
+
+
 def test_a_chroot_is_entered_after_its_mounts_and_names_with_blanks_stay_whole(tmp_path: Path) -> None:
     script = debian.script(tmp_path / "Ящик с разумом", ["sh", "-c", "echo 'да'"], ["-t proc proc proc"], 1000)
     lines = script.splitlines()
@@ -204,6 +213,15 @@ def test_the_python_of_the_chroot_is_the_one_that_requirements_are_pinned_for() 
     assert released_on
     assert f"python{released_on[1]}" in script
     assert is_understood(script)
+
+
+def test_the_workflow_compiles_that_python_in_the_oldest_debian_that_it_tries_boxes_on() -> None:
+    workflow = (minds.ROOT / ".github/workflows/release.yml").read_text("utf-8")
+    (image,) = re.findall(r"container: (debian:11\S+)", workflow)
+    assert f"- {image}\n" in workflow
+    assert re.search(rf"build/debian_python\.sh \S+ {debian.SUITES['11']}\n", workflow)
+    assert "run: /opt/python/bin/nox -s release " in workflow
+    assert "python=/opt/python\n" in (minds.ROOT / "build/debian_python.sh").read_text("utf-8")
 
 
 # --- clean rooms ---------------------------------------------------------------------------------------------------
