@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from types import FrameType, ModuleType
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import rich
 import typer
@@ -88,8 +88,7 @@ def pretrain(
     """Grow the weights; Ctrl-C stops, the same command goes on."""
     from trainer import pretrain as stage
 
-    if not _train(stage, opened(name, change, out), device, minutes, start):
-        _leave(stage.STAGE)
+    _train(stage, opened(name, change, out), device, minutes, start)
 
 
 @app.command()
@@ -113,14 +112,13 @@ def sft(
     """Teach the grown weights to answer; Ctrl-C stops, the same command goes on."""
     from trainer import sft as stage
 
-    if not _train(stage, opened(name, change, out), device, minutes, start):
-        _leave(stage.STAGE)
+    _train(stage, opened(name, change, out), device, minutes, start)
 
 
 @app.command()
 def pairs(
-    name: Name, change: Set = [], out: Out = None, device: Device = "auto", start: Start = None,  # noqa: B006
-    from_ratings: FromRatings = None,
+    name: Name, text: Text = [], change: Set = [], out: Out = None, device: Device = "auto",  # noqa: B006
+    start: Start = None, from_ratings: FromRatings = None,
 ) -> None:  # fmt: skip
     """Collect answers to prefer and to avoid: written ones beside the mind's own, or what people rated."""
     from trainer.pairs import command, rated
@@ -133,7 +131,7 @@ def pairs(
     pieces = vocabulary_stage.load(folder)
     with Progress(TextColumn("pairs"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()) as progress:
         bar = progress.add_task("pairs", total=recipe.pairs and sum(p.count for p in recipe.pairs.presets.values()))
-        found = command.collect(recipe, folder, pieces, device, start, partial(progress.advance, bar))
+        found = command.collect(recipe, folder, pieces, device, start, partial(progress.advance, bar), text)
     rich.print(command.table(found), *command.examples(found), sep="\n")
     rich.print(f"pairs: {escape(str(folder / rated.FILE))}")
 
@@ -146,15 +144,14 @@ def kto(
     """Learn from rated answers; Ctrl-C stops, the same command goes on."""
     from trainer import kto as stage
 
-    if not _train(stage, opened(name, change, out), device, minutes, start, ratings=ratings):
-        _leave(stage.STAGE)
+    _train(stage, opened(name, change, out), device, minutes, start, ratings=ratings)
 
 
 def _train(
     stage: ModuleType, opened: tuple[Recipe, Path], device: str, minutes: float | None, start: Path | None,
     **options: Path | None,
-) -> bool:  # fmt: skip
-    """Run a training stage, in as many processes as torchrun started; whether it came to its own end."""
+) -> None:  # fmt: skip
+    """Run a training stage, in as many processes as torchrun started."""
     from trainer import machine, ranks
 
     recipe, folder = opened
@@ -168,11 +165,13 @@ def _train(
         state = run.state
         run.say(f"{stage.STAGE}: {state.parameters / 1e6:.2f} M parameters on {device}, iteration {state.iteration}")
         bar = progress.add_task(stage.STAGE, total=state.max_iters, completed=state.iteration)
-        with _stopped_between_iterations(run):
+        with _stopped_between_iterations(run) as signals:
             for iteration in run.go():
                 progress.update(bar, completed=iteration, total=state.max_iters)
     ranks.leave()
-    return not run.stop
+    if signals:
+        rich.print(f"{stage.STAGE}: stopped. The same command goes on from here.")
+        raise typer.Exit(128 + signals[0])  # as a shell has it, so that `pretrain && sft` does not go on
 
 
 def _say(console: Console, line: str) -> None:
@@ -180,23 +179,23 @@ def _say(console: Console, line: str) -> None:
         console.print(line, markup=False, highlight=False)
 
 
-def _leave(stage: str) -> NoReturn:
-    rich.print(f"{stage}: stopped. The same command goes on from here.")
-    raise typer.Exit
-
-
 @contextmanager
-def _stopped_between_iterations(run: Run) -> Iterator[None]:
-    """Ctrl-C and `kill` end the run after its iteration, with a checkpoint; a second one ends it at once."""
+def _stopped_between_iterations(run: Run) -> Iterator[list[int]]:
+    """Ctrl-C and `kill` end the run after its iteration, with a checkpoint; a second one ends it at once.
+
+    Gives the signals that came.
+    """
+    came: list[int] = []
 
     def stop(number: int, frame: FrameType | None) -> None:
         if run.stop:
             signal.default_int_handler(number, frame)
+        came.append(number)
         run.stop = True
 
     before = {each: signal.signal(each, stop) for each in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        yield came
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)
@@ -247,7 +246,7 @@ def main() -> None:
     except GrowError as error:
         reason = str(error)
     except OSError as error:  # a full disk, a folder that cannot be written
-        reason = f"{error.filename or 'The disk'}: {error.strerror or error}. What earlier stages wrote is intact."
+        reason = f"{error.filename or 'The disk'}: {error.strerror or error}. What was written before is intact."
     except RuntimeError as error:
         from trainer import machine
 

@@ -5,6 +5,7 @@ Each is a folder: model.safetensors (fp32), state.json, and in `last` optimizers
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import math
 import pickle
@@ -48,6 +49,8 @@ class State:
     """Read before this run, by the mind that it began as."""
     samples_before: list[dict[str, Any]] = field(default_factory=list)
     """What that mind wrote while it grew, in the words of a card (trainer/childhood.py)."""
+    origin: dict[str, str] = field(default_factory=dict)
+    """Digests of what the run was begun with, as far as they are known."""
 
 
 @dataclass(slots=True)
@@ -63,18 +66,26 @@ class Checkpoint:
     optimizers: list[dict[str, Any]] | None = None
 
     def save(self, folder: Path) -> None:
-        """Take the place of `folder`, whole or not at all."""
+        """Take the place of `folder`, whole or not at all. OSError where the disk does not take it."""
         about = {
             "config": self.config, "pieces": self.pieces, "settings": self.settings,
             **asdict(self.state),
         }  # fmt: skip
-        with replacing_folder(folder) as partial:
-            safetensors.torch.save_file(_plain(self.model), partial / _MODEL)
-            if self.average is not None:
-                safetensors.torch.save_file(_plain(self.average), partial / _AVERAGE)
-            if self.optimizers is not None:
-                torch.save(self.optimizers, partial / _OPTIMIZERS)
-            (partial / _STATE).write_bytes(orjson.dumps(about, option=orjson.OPT_INDENT_2))
+        try:
+            with replacing_folder(folder) as partial:
+                safetensors.torch.save_file(_plain(self.model), partial / _MODEL)
+                if self.average is not None:
+                    safetensors.torch.save_file(_plain(self.average), partial / _AVERAGE)
+                if self.optimizers is not None:
+                    with (partial / _OPTIMIZERS).open("wb") as file:
+                        torch.save(self.optimizers, file)
+                (partial / _STATE).write_bytes(orjson.dumps(about, option=orjson.OPT_INDENT_2))
+        except safetensors.SafetensorError as error:  # its own word for a full disk
+            raise OSError(errno.EIO, first_line(error), str(folder)) from error
+        except RuntimeError as error:  # torch's, before which Python's own stood
+            if not isinstance(cause := error.__context__, OSError):
+                raise
+            raise OSError(cause.errno, cause.strerror, str(folder)) from error
 
 
 def _plain(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

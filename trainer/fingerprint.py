@@ -1,4 +1,4 @@
-"""Which vocabulary ids were made with: a digest that stands beside them, and is compared when they are read."""
+"""Which vocabulary ids were made with, and which texts a run learns: digests that are kept beside them and compared."""
 
 from __future__ import annotations
 
@@ -17,7 +17,16 @@ KEY: Final = "vocabulary"
 
 def of(pieces: Pieces) -> str:
     """Sixteen hexadecimal digits of the SHA-256 of a vocabulary."""
-    return hashlib.sha256(orjson.dumps(pieces.to_dict())).hexdigest()[:16]
+    return _of(orjson.dumps(pieces.to_dict()))
+
+
+def of_documents(starts: bytes, counts: bytes) -> str:
+    """The same of a part of a corpus. Not of its ids: those of a large one take long to read."""
+    return _of(starts + counts)
+
+
+def _of(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:16]
 
 
 def check(folder: Path, about: dict[str, Any], stage: str) -> None:

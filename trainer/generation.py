@@ -47,8 +47,8 @@ def write(
     lengths = torch.tensor([len(prompt) for prompt in prompts], device=device)
     while True:
         with autocast or nullcontext():
-            logits = model(ids, cache=cache)  # [B, T, V]
-        last = logits[torch.arange(len(writing), device=device), lengths - 1].float().cpu().numpy()  # [B, V]
+            ends = torch.arange(ids.shape[1], device=device) == lengths[:, None] - 1  # [B, T], one of each row
+            last = model(ids, cache=cache, wanted=ends).float().cpu().numpy()  # [B, V]
         cache.lengths += lengths
         going = []
         for place, row in enumerate(writing):

@@ -38,9 +38,10 @@ _READ_AT_ONCE = 16  # answers that the reference reads side by side, however few
 
 def sequence_log_probabilities(model: nn.Module, ids: Tensor, targets: Tensor) -> Tensor:
     """log pi(y|x) of each row [B]: over `targets` [B, T], of which those below 0 do not count, after `ids` [B, T]."""
-    logits = model(ids)  # [B, T, V]
-    nats = F.cross_entropy(logits.transpose(1, 2).float(), targets, ignore_index=-1, reduction="none")  # [B, T]
-    return -nats.sum(1)
+    counted = targets >= 0
+    logits = model(ids, wanted=counted)  # [N, V]
+    nats = F.cross_entropy(logits.float(), targets[counted], reduction="none")  # [N]
+    return -nats.new_zeros(targets.shape).masked_scatter(counted, nats).sum(1)
 
 
 def z_ref(policy: Tensor, reference: Tensor, *, clamp: bool = True) -> Tensor:
@@ -75,7 +76,7 @@ class KtoRun(Run):
     def _backward(self) -> float:
         batch: Batch = self.batches.batch(self.state.iteration)
         rows, good = len(batch), max(1, batch.desirable_tokens)
-        batch = batch.take(self.ranks.share(rows))
+        batch = batch.take(self.ranks.part)
         with torch.no_grad():
             there, count = self._crossed(self.model, batch)
             point = self._reference_point(self.ranks.sum(there, self.device), self.ranks.sum(count, self.device))
@@ -144,10 +145,14 @@ class KtoRun(Run):
         """The sentence to end with where the last evaluation found too much of a change."""
         if not (row := next(iter(self.state.curve[-1:]), None)) or not (reason := self._exceeded(row)):
             return ""
-        kept = self.state.best_iteration
+        if self.state.best_loss is None:
+            return (
+                f"{reason} The run ends at its first evaluation, with nothing kept: remove {self.folder} and begin "
+                "anew with a smaller eval_interval or lr of the kto stage."
+            )
         return (
-            f"{reason} The run ends here; what it kept is iteration {kept}. For more of a change without this, lower "
-            "lr or undesirable_weight, raise sft_weight or beta, or give more varied answers."
+            f"{reason} The run ends here; what it kept is iteration {self.state.best_iteration}. For more of a change "
+            "without this, lower lr or undesirable_weight, raise sft_weight or beta, or give more varied answers."
         )
 
     def _exceeded(self, row: dict[str, Any]) -> str:

@@ -46,14 +46,14 @@ class Run:
     """One run of a stage in its folder.
 
     `writer` lets the mind write samples; `start` is what the model's weights are from, if they are from anything;
-    `minutes` are those it may take from now on; `shipped` gives the weights that the best checkpoint keeps; `say` gets
-    the run's lines.
+    `origin` are digests of what a resumption must find again, by their names in a sentence; `minutes` are those it may
+    take from now on; `shipped` gives the weights that the best checkpoint keeps; `say` gets the run's lines.
     """
 
     def __init__(
         self, settings: Training, folder: Path, model: Transformer, writer: Writer, batches: Batches,
-        held_out: HeldOut, *, device: str, start: Path | None = None, ranks: Ranks = Ranks(),  # noqa: B008
-        minutes: float | None = None,
+        held_out: HeldOut, *, device: str, start: Path | None = None, origin: dict[str, str] | None = None,
+        ranks: Ranks = Ranks(), minutes: float | None = None,  # noqa: B008
         shipped: Callable[[torch.nn.Module], dict[str, Tensor]] = torch.nn.Module.state_dict,
         say: Callable[[str], None] = lambda line: None,
     ) -> None:  # fmt: skip
@@ -71,6 +71,7 @@ class Run:
             max_iters=settings.max_iters,
             parameters=sum(p.numel() for name, p in model.named_parameters() if ".lora_" not in name),
             tokens_per_iteration=size * self._early,
+            origin=origin or {},
         )
         if start is not None and not checkpoint.exists(folder / LAST):
             self.state.tokens_before, self.state.samples_before = childhood.before(start)
@@ -78,6 +79,7 @@ class Run:
         # A shape of its own for the cooldown's longer sequences: code for any shape would be slower in both.
         self._forward = torch.compile(self.model, dynamic=False) if settings.compile else self.model
         self._budget = Budget(minutes, settings.eval_interval)
+        self._bf16 = settings.bf16 and machine.multiplies_bf16(device)
 
     # One iteration
 
@@ -137,8 +139,8 @@ class Run:
             return model(*(torch.from_numpy(rows).to(self.device, non_blocking=True) for rows in (ids, targets)))
 
     def _autocast(self) -> AbstractContextManager[Any]:
-        """bf16, which CUDA and recent CPUs multiply several times faster than fp32."""
-        return torch.autocast(self.device.split(":")[0], torch.bfloat16) if self.settings.bf16 else nullcontext()
+        """bf16, where the recipe wants it and the machine multiplies it faster than fp32."""
+        return torch.autocast(self.device.split(":")[0], torch.bfloat16) if self._bf16 else nullcontext()
 
     def _seed(self, iteration: int) -> None:
         """Dropout's dice, from the iteration and the process alone: a checkpoint need not keep them."""
@@ -163,6 +165,8 @@ class Run:
         What breaks off an iteration halfway is not saved: the last checkpoint stays, and is exact.
         """
         settings, state = self.settings, self.state
+        if settings.bf16 and not self._bf16:
+            self.say(f"{self.folder.name}: this machine is slow at bfloat16, so it computes in fp32.")
         saved = started = self._evaluated = time.monotonic()
         self._evaluated_at = state.iteration
         before = state.seconds
@@ -309,6 +313,12 @@ class Run:
             raise StageError(
                 f"{self.folder / LAST} was grown with another {', '.join(changed)}: change the recipe back, "
                 "or start afresh by giving another --out."
+            )
+        if other := [name for name, digest in self.state.origin.items()
+                     if found.state.origin.get(name, digest) != digest]:  # fmt: skip
+            raise StageError(
+                f"{self.folder / LAST} was begun with another {', '.join(other)}: remove {self.folder} to begin anew, "
+                f"or give another --out, with --from {self.folder / BEST} to go on from there."
             )
         self.model.load_state_dict(found.model)
         for optimizer, saved in zip(self.optimizers, found.optimizers or [], strict=True):

@@ -164,7 +164,8 @@ class Block(nn.Module):
 class Transformer(nn.Module):
     """Ids [B, T] to logits [B, T, V], or to the mean loss in nats a token where targets [B, T] are given.
 
-    Targets of -1 are not counted. With a `cache` the ids follow what it holds; its `lengths` are the caller's to raise.
+    Targets of -1 are not counted. With `wanted`, bool [B, T], the logits are those of these N positions, [N, V].
+    With a `cache` the ids follow what it holds; its `lengths` are the caller's to raise.
     In a row that packs several texts, each beginning with the id `begin`, none sees the ones before it.
     """
 
@@ -196,7 +197,9 @@ class Transformer(nn.Module):
             elif name.endswith("bias"):
                 nn.init.zeros_(parameter)
 
-    def forward(self, ids: Tensor, targets: Tensor | None = None, cache: Cache | None = None) -> Tensor:
+    def forward(
+        self, ids: Tensor, targets: Tensor | None = None, cache: Cache | None = None, wanted: Tensor | None = None
+    ) -> Tensor:
         x = self.wte(ids)  # [B, T, C]
         at: Tensor = torch.arange(ids.shape[1], device=ids.device)  # [T]
         mask = None
@@ -216,8 +219,10 @@ class Transformer(nn.Module):
         x = F.dropout(x, self.dropout, self.training)
         for layer, block in enumerate(self.h):
             x = block(x, cos, sin, mask, cache, layer)
+        if wanted is not None:
+            x = x[wanted]  # [N, C]
         head = self.wte.weight if self.config.tied else self.lm_head.weight  # [V, C]
-        logits: Tensor = F.linear(self.ln_f(x), head)  # [B, T, V]
+        logits: Tensor = F.linear(self.ln_f(x), head)  # [B, T, V], or [N, V]
         if targets is None:
             return logits
         return F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), ignore_index=-1)

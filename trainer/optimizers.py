@@ -56,13 +56,15 @@ def rate_ratio(settings: Training, iteration: int, max_iters: int, cooldown: tup
     """The share of the peak rate at an iteration (counted from 0) of a run that ends at `max_iters`.
 
     Where the end was moved during the `cooldown`, the rate comes down straight from this (iteration, what was left).
+    The warm-up ends where the cooldown begins, if a run that has little time comes to that first.
     """
-    if iteration < settings.warmup_iters:
-        return (iteration + 1) / (settings.warmup_iters + 1)
+    warmup = 0 if cooldown else min(settings.warmup_iters, planned_cooldown(settings, max_iters))
+    if iteration < warmup:
+        return (iteration + 1) / (warmup + 1)
     floor = settings.min_lr_ratio
     if settings.schedule == "cosine":
         end = settings.lr_decay_iters or max_iters
-        done = min(1.0, (iteration - settings.warmup_iters) / max(1, end - settings.warmup_iters))
+        done = min(1.0, (iteration - warmup) / max(1, end - warmup))
         return floor + 0.5 * (1 + math.cos(math.pi * done)) * (1 - floor)
     return floor + cooldown_left(settings, iteration, max_iters, cooldown) * (1 - floor)
 

@@ -15,8 +15,6 @@ Out = Annotated[Path | None, typer.Option("--out", help="The work folder; out/RE
 
 
 def opened(name: str, changes: list[str], out: Path | None) -> tuple[Recipe, Path]:
-    """The recipe that RECIPE and --set name, and its work folder, which is there from now on."""
+    """The recipe that RECIPE and --set name, and its work folder, which the first stage makes."""
     recipe = load(find(name), tuple(changes))
-    folder = out or Path("out") / (recipe.extends or recipe.name)
-    folder.mkdir(parents=True, exist_ok=True)
-    return recipe, folder
+    return recipe, out or Path("out") / (recipe.extends or recipe.name)

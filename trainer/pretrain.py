@@ -39,15 +39,14 @@ def prepare(
     torch.manual_seed(settings.seed)
     model = Transformer(config, settings.dropout, settings.attention_dropout)
     begin(model, start, folder / STAGE, pieces, say)
-    train = tokens.load(folder, "train")
+    train, val = tokens.load(folder, "train"), tokens.load(folder, "val")
     size = settings.batch_size * settings.gradient_accumulation
     run = Run(
         settings, folder / STAGE, model, Writer(tokenizer_module.from_dict(pieces.to_dict())),
         Batches(train, recipe.corpus.sources, config.block_size, size, settings.seed, settings.early_block_size),
-        HeldOutText(
-            tokens.load(folder, "val"), settings.early_block_size or config.block_size, settings.eval_sequences
-        ),
-        device=device, start=start, ranks=ranks, minutes=minutes, say=say,
+        HeldOutText(val, settings.early_block_size or config.block_size, settings.eval_sequences),
+        device=device, start=start, origin={"text": train.digest, "held-out text": val.digest}, ranks=ranks,
+        minutes=minutes, say=say,
     )  # fmt: skip
     run.resume()
     return run

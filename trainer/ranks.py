@@ -30,14 +30,19 @@ class Ranks:
         """Whether this process evaluates, saves and speaks."""
         return self.rank == 0
 
+    @property
+    def part(self) -> slice:
+        """The rows of a batch that are this process's; some processes may have one more."""
+        return slice(self.rank, None, self.world)
+
     def share(self, size: int) -> slice:
-        """The rows of a batch of `size` that are this process's. StageError where they cannot be equal."""
+        """The same of a batch of `size`. StageError where they cannot be equal."""
         if size % self.world:
             raise StageError(
                 f"A batch of {size} sequences (batch_size x gradient_accumulation) cannot be divided among "
                 f"{self.world} processes: change one of them."
             )
-        return slice(self.rank, None, self.world)
+        return self.part
 
     def sum_gradients(self, model: nn.Module) -> None:
         """Replace each gradient by its sum over all processes, in one message."""

@@ -134,6 +134,10 @@ def _explain(error: ValidationError) -> str:
         return f"{where} is not a key{nearest(str(first['loc'][-1]), _keys(first['loc'][:-1]))}."
     if first["type"] == "missing":
         return f"{where} is missing."
+    if first["type"] == "tuple_type":
+        return f"{where} is a list: write it in brackets, [{first['input']!r}]."
+    if first["type"] == "value_error":  # one of the sections' own sentences
+        return (f"{where}: " if first["loc"] else "") + f"{first['ctx']['error']}."
     return f"{where}: {first['msg']} (got {first['input']!r})." if first["loc"] else f"{first['msg']}."
 
 

@@ -62,16 +62,23 @@ def prepare(
         raise StageError(f"The recipe {recipe.name} has no sft: it ends with the pretrain stage.")
     settings, sources = recipe.sft, recipe.dialogues.sources
     config = recipe.model.config(len(pieces.pieces))
-    found, mask = gather.load(folder, "train")
+    (found, mask), apart = gather.load(folder, "train"), gather.load(folder, "val")
     text = tokens.load(folder, "train") if settings.text_weight else None
     torch.manual_seed(settings.seed)
     tokenizer = tokenizer_module.from_dict(pieces.to_dict())
     model = Transformer(config, settings.dropout, settings.attention_dropout, begin=tokenizer.bos_id)
     before = folder / pretrain.STAGE / checkpoint.BEST
     told = say if start else lambda line: None  # of a start that nobody gave there is nothing to say
+    origin = {"set of dialogues": found.digest, "set of held-out dialogues": apart[0].digest}
+    if text:
+        origin["pretraining text"] = text.digest
     if start is None and (recipe.pretrain or checkpoint.exists(before)):
         start = before
     pretrain.begin(model, start, folder / STAGE, pieces, told)
+    if not checkpoint.exists(folder / STAGE / checkpoint.LAST):
+        origin["pretrained mind"] = checkpoint.digest(model.state_dict())
+    elif start == before and checkpoint.exists(before):  # one that is given now was not begun with
+        origin["pretrained mind"] = checkpoint.digest(checkpoint.load(before).model)
     begun = _begun(model, folder / STAGE, ranks) if settings.start_share else {}
     if settings.lora_rank:
         lora.adapt(model, settings.lora_rank)
@@ -83,10 +90,12 @@ def prepare(
             found, mask, {name: source.weight for name, source in sources.items()}, config.block_size,
             settings.batch_size * settings.gradient_accumulation, settings.seed, text, settings.text_weight,
         ),
-        HeldOutAnswers(*gather.load(folder, "val"), config.block_size, settings.eval_sequences),
-        device=device, start=start, ranks=ranks, minutes=minutes, say=say,
+        HeldOutAnswers(*apart, config.block_size, settings.eval_sequences),
+        device=device, start=start, origin=origin, ranks=ranks, minutes=minutes, say=say,
         shipped=lambda model: averaged(shipped(model), begun, settings.start_share),
     )  # fmt: skip
+    if model.begin is None:
+        run.say(f"{STAGE}: without <s> in vocabulary.marks, conversations that share a row see those before them.")
     run.resume()
     return run
 

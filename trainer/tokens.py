@@ -60,6 +60,11 @@ class Tokens:
         rows = [asdict(counts) for counts in self.counts.values()]
         return Counts(**{key: sum(row[key] for row in rows) for key in Counts.__slots__})
 
+    @property
+    def digest(self) -> str:
+        """By which a run knows its texts again: where each document begins, and whose it is, tells any two apart."""
+        return fingerprint.of_documents(self.starts.tobytes(), orjson.dumps(self.counts))
+
 
 def part_of(folder: Path, part: str) -> Path:
     """The file of one part of the corpus. StageError where the corpus stage has not run."""

@@ -83,7 +83,7 @@ def test_a_long_work_among_short_ones_is_never_held_out_whole(tmp_path) -> None:
     for seed in range(8):
         parts = gather(tmp_path / "out", path, val_fraction=0.1, seed=seed)
         learned, held = (sum(len(row["text"]) for row in parts[part]) for part in ("train", "val"))
-        assert 0 < held < 0.1 * (learned + held)
+        assert 0.04 < held / (learned + held) < 0.102
 
 
 def test_works_all_longer_than_the_share_lose_the_end_of_the_largest(tmp_path) -> None:
@@ -93,6 +93,15 @@ def test_works_all_longer_than_the_share_lose_the_end_of_the_largest(tmp_path) -
     (held,) = parts["val"]
     assert set(held["text"].split()) == {"большой"}
     assert len(held["text"]) == pytest.approx(sum(map(len, texts)) * 0.1, rel=0.05)
+
+
+def test_a_short_note_is_not_all_that_is_held_out_of_long_works(tmp_path) -> None:
+    novels = [f"роман{i} " * 12_000 for i in range(3)]
+    path = write_texts(tmp_path / "works.jsonl", *novels, "заметка " * 40)
+    for seed in range(8):
+        parts = gather(tmp_path / "out", path, val_fraction=0.1, seed=seed)
+        learned, held = (sum(len(row["text"]) for row in parts[part]) for part in ("train", "val"))
+        assert held / (learned + held) == pytest.approx(0.1, rel=0.03)
 
 
 def test_several_works_are_split_by_work(tmp_path) -> None:

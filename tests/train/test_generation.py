@@ -39,6 +39,15 @@ def test_a_batch_writes_what_the_model_without_a_cache_writes(changes) -> None:
         assert not answer.ended
 
 
+@pytest.mark.parametrize("changes", [{}, {"position": "rope", "tied": False}])
+def test_logits_of_some_positions_are_those_of_all(changes) -> None:
+    model = grown(config(**changes))
+    ids = torch.randint(0, 97, (3, 20))
+    wanted = torch.rand(3, 20) < 0.3
+    with torch.no_grad():
+        torch.testing.assert_close(model(ids, wanted=wanted), model(ids)[wanted])
+
+
 def test_the_dice_fall_as_in_the_box() -> None:
     """The finished mind, asked one question after another with the same seeds, gives the same answers."""
     model = grown(config(position="rope"))

@@ -141,6 +141,28 @@ def test_every_answer_is_crossed_with_another_prompt_and_kept_with_what_the_refe
         again.refer(refer, 3, tmp_path / "reference.npz", "others", print)
 
 
+@pytest.mark.parametrize(("count", "sizes"), [(60, [60]), (70, [35, 35]), (100, [33, 33, 34]), (64, [32, 32])])
+def test_no_rated_answer_is_left_out(tmp_path, count, sizes) -> None:
+    batches = RatedBatches(rows(count), 32, 0, 64)
+    batches.refer(lambda ids, targets: targets.max(1), 16, tmp_path / "reference.npz", "w", print)
+    epoch = [batches.batch(iteration) for iteration in range(len(batches))]
+    assert sorted(map(len, epoch)) == sizes
+    assert sorted(row.prompt[2] for batch in epoch for row in batch.rows) == list(range(count))
+    for batch in epoch:
+        assert batch.reference.tolist() == [max(row.completion) for row in batch.rows]
+        assert sum(len(part.ids) for part in batch.parts(16)) == len(batch)
+
+
+def test_batches_of_another_size_are_asked_about_anew(tmp_path) -> None:
+    asked = []
+    for size in (8, 8, 12, 12):
+        batches = RatedBatches(rows(24), size, 0, 64)
+        batches.refer(
+            lambda ids, targets, size=size: asked.append(size) or targets.max(1), 99, tmp_path / "r.npz", "w", print
+        )
+    assert asked == [8] * 3 * 2 + [12] * 2 * 2
+
+
 def test_parts_pad_without_a_trace() -> None:
     batch = RatedBatches(rows(8), None, 0, 64).batch(0)
     parts = list(batch.parts(3))
@@ -302,8 +324,23 @@ def test_a_run_that_goes_too_far_ends_and_keeps_what_was_within_the_budget(grown
     assert list(again.go()) == []
 
 
+def test_a_run_that_goes_too_far_at_once_says_that_nothing_is_kept(grown, healing) -> None:
+    said = []
+    chosen = healing(kl_budget=1e-6, max_iters=60, eval_interval=4)
+    for _ in prepare(grown, chosen, say=said.append).go():
+        pass
+    assert not (grown / "kto" / "best").exists()
+    for again in (False, True):
+        if again:
+            said.clear()
+            assert list(prepare(grown, chosen, say=said.append).go()) == []
+        (told,) = (line for line in said if "kl_budget" in line)
+        assert "with nothing kept: remove" in told
+        assert "a smaller eval_interval or lr of the kto stage" in told
+
+
 def test_it_is_measured_against_its_origin(grown, healing, recipe, tmp_path) -> None:  # noqa: F811
-    for _ in prepare(grown, healing(max_iters=2)).go():
+    for _ in prepare(grown, healing(max_iters=3)).go():
         pass
     with pytest.raises(StageError, match="begun with other weights"):
         prepare(grown, healing(max_iters=4), start=grown / "pretrain" / "best")
@@ -359,7 +396,7 @@ def test_the_command_collects_learns_and_exports(chatty, grown, capsys, monkeypa
     (grown / "tiny-chat.toml").write_text(base, "utf-8")
     text = 'extends = "tiny-chat"\n' + KTO.replace("[export]", "")
     (grown / "tiny-kto.toml").write_text(text, "utf-8")
-    changes = (*SMALL, "model.block_size=64", f'dialogues.sources.talk.text=["{chatty / "talk.jsonl"}"]')
+    changes = (*SMALL, "model.block_size=64")
     given = [str(grown / "tiny-kto.toml"), "--out", str(grown)]
     given += [part for change in changes for part in ("--set", change)]
 
@@ -370,7 +407,7 @@ def test_the_command_collects_learns_and_exports(chatty, grown, capsys, monkeypa
         except SystemExit as left:
             assert not left.code, capsys.readouterr().out
 
-    command("pairs")
+    command("pairs", "--text", f"talk={chatty / 'talk.jsonl'}")
     found = rated.read(grown / rated.FILE)
     assert {each.label for each in found} == {True, False}
     assert "loops" in capsys.readouterr().out
@@ -432,10 +469,10 @@ def test_growing_a_recipe_of_kto_is_refused_with_what_to_run_instead(tmp_path, m
     ],
 )
 def test_what_would_break_a_resumption_is_refused(grown, healing, changes, sentence) -> None:
-    adapted = {"lora_rank": 2, "lora_targets": ("attn.c_proj",), "max_iters": 2}
+    adapted = {"lora_rank": 2, "lora_targets": ("attn.c_proj",), "max_iters": 3}
     for _ in prepare(grown, healing(**adapted)).go():
         pass
-    assert prepare(grown, healing(**adapted)).state.iteration == 2
+    assert prepare(grown, healing(**adapted)).state.iteration == 3
     shutil.rmtree(grown / "kto" / "best")
     for path in (grown / "kto").glob("*.npz"):
         path.unlink()  # of the answers as they were split by the seed

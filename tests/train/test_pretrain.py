@@ -20,6 +20,7 @@ import torch
 from tests.train.conftest import SMALL
 from trainer import checkpoint, childhood, export, loop, machine, optimizers, pretrain, tokens, vocabulary
 from trainer.checkpoint import State
+from trainer.corpora.gather import gather
 from trainer.errors import StageError
 from trainer.loop import Run
 from trainer.sections import Training
@@ -340,20 +341,65 @@ def test_a_broken_checkpoint_is_a_sentence(folder, small) -> None:
     assert run_in(folder, small).state.iteration == 1
 
 
-def test_a_full_disk_while_saving_leaves_the_last_checkpoint(folder, small, monkeypatch) -> None:
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
+@pytest.mark.parametrize("name", ["model.safetensors", "optimizers.pt", "state.json"])
+def test_a_full_disk_while_saving_leaves_the_last_checkpoint(folder, small, name) -> None:
+    import resource
+
     run = run_in(folder, small)
     grow(run, 2)
-
-    def torn(values, path):
-        path.write_bytes(b"half")
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(torch, "save", torn)
-    run.step()
-    with pytest.raises(OSError, match="No space"):
-        run.save()
+    files = {path.name: path.stat().st_size for path in (folder / "pretrain" / "last").iterdir()}
+    if name == "state.json":  # longer than the others together
+        run.state.samples.append({"text": "а" * sum(files.values())})
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    room = {"model.safetensors": 1000, "optimizers.pt": files["optimizers.pt"] - 1000}.get(name, max(files.values()))
+    assert name != "optimizers.pt" or room > files["model.safetensors"]
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, limits[1]))
+    try:
+        run.step()
+        with pytest.raises(OSError, match="File too large"):
+            run.save()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert last(folder).state.iteration == 2
     assert [path.name for path in (folder / "pretrain").iterdir() if "partial" in path.name] == []
+
+
+def test_an_error_of_torch_that_is_not_the_disks_stays_one(folder, small, monkeypatch) -> None:
+    def broken(values, file):
+        raise RuntimeError("a fault of ours")
+
+    run = run_in(folder, small)
+    monkeypatch.setattr(torch, "save", broken)
+    with pytest.raises(RuntimeError, match="a fault of ours"):
+        run.save()
+
+
+def test_a_corpus_made_anew_is_not_gone_on_with(folder, small, tmp_path) -> None:
+    grow(run_in(folder, small), 1)
+    state = folder / "pretrain" / "last" / "state.json"
+    assert run_in(folder, small).state.iteration == 1
+    corpus = small.corpus.model_copy(update={"seed": 5})  # what was learned is held out now
+    gather(corpus, folder)
+    tokens.make(vocabulary.load(folder), folder)
+    with pytest.raises(StageError, match=r"begun with another text, held-out text: remove .*pretrain to begin anew"):
+        run_in(folder, small)
+    older = orjson.loads(state.read_bytes())
+    del older["origin"]
+    state.write_bytes(orjson.dumps(older))
+    assert run_in(folder, small).state.iteration == 1
+
+
+def test_a_machine_that_is_slow_at_bf16_computes_in_fp32_and_says_so_once(folder, small, monkeypatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(machine, "multiplies_bf16", lambda device: False)
+    run = run_in(folder, changed(small, bf16=True), say=said.append)
+    grow(run)
+    fresh = shutil.copytree(folder, folder.with_name("plain"), ignore=shutil.ignore_patterns("pretrain"))
+    plain = run_in(fresh, changed(small, bf16=False), say=said.append)
+    grow(plain)
+    assert_same_weights(run, plain)
+    assert sum("slow at bfloat16" in line for line in said) == 1
 
 
 def test_a_kill_between_the_two_renames_loses_no_checkpoint(folder, small) -> None:
@@ -386,6 +432,17 @@ def test_the_rate_warms_up_and_comes_down() -> None:
     assert optimizers.rate_ratio(wsd, 800, 1000) == pytest.approx(0.5)
     assert optimizers.rate_ratio(wsd, 999, 1000) == pytest.approx(0.0025)
     assert optimizers.rate_ratio(wsd, 900, 1000, (800, 0.6)) == pytest.approx(0.3)
+
+
+def test_a_warm_up_ends_where_the_cooldown_begins(folder, small) -> None:
+    wsd = Training(schedule="wsd", warmup_iters=100, cooldown=0.4, min_lr_ratio=0.0)  # and then there is little time
+    rates = [optimizers.rate_ratio(wsd, iteration, 50) for iteration in range(50)]
+    assert rates[29] == pytest.approx(30 / 31)
+    assert rates[30] == max(rates) == 1
+    assert rates[49] == pytest.approx(0.05)
+    assert optimizers.rate_ratio(wsd, 40, 60, (40, 0.5)) == pytest.approx(0.5)  # never again once it cools
+    with pytest.raises(ValueError, match="warmup_iters 100 is not below max_iters 50"):
+        Training(warmup_iters=100, max_iters=50)
 
 
 def test_gradients_accumulated_are_those_of_the_whole_batch(folder, small) -> None:
@@ -444,17 +501,28 @@ def started(words: list[str], seconds: float = 180) -> Iterator[subprocess.Popen
         process.stdout.close()
 
 
-def test_kill_ends_a_run_between_iterations_with_a_checkpoint(folder, small) -> None:
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no signals")
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_kill_ends_a_run_between_iterations_with_a_checkpoint(folder, small, sent) -> None:
     words = [sys.executable, *command(folder, "pretrain.max_iters=1000000", "pretrain.eval_interval=5")]
     with started(words) as process:
         for line in process.stdout:
             if "iteration 10:" in line:
                 break
-        process.terminate()
+        process.send_signal(sent)
         rest = process.communicate()[0]
-    assert process.returncode == 0, rest
+    assert process.returncode == 128 + sent, rest  # what waits for the stage must not think that it came to its end
+    assert "The same command goes on from here" in rest
     assert "Traceback" not in rest
     assert last(folder).state.iteration >= 10
+
+
+def test_the_end_of_the_time_is_no_failure(folder, small) -> None:
+    words = [sys.executable, *command(folder, "pretrain.max_iters=1000000", "pretrain.schedule=cosine")]
+    with started([*words, "--minutes", "0.01"]) as process:
+        said = process.communicate()[0]
+    assert process.returncode == 0, said
+    assert "minutes are over" in said
 
 
 def test_two_processes_learn_what_one_learns(folder, small, tmp_path) -> None:

@@ -161,6 +161,34 @@ def test_a_packed_text_that_was_cut_is_never_read_as_a_shorter_one(tmp_path, pac
             list(read(tmp_path))
 
 
+@pytest.mark.parametrize(
+    ("text", "ends"),
+    [
+        ("".join(f"Абзац {i} с его словами.\nИ ещё строка.\n\n" for i in range(999)), "\n\n"),
+        ("".join(f"Абзац {i}.\r\n \r\n" for i in range(2999)), "\r\n \r\n"),
+        ("".join(f"Строка {i}.\n" for i in range(2999)), "\n"),
+        ("слово " * 6000, " "),
+        ("буквы" * 6000, ""),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1251"])
+def test_a_large_text_is_read_as_several(tmp_path, monkeypatch, text, ends, encoding) -> None:
+    monkeypatch.setattr("trainer.corpora.documents._LARGE", 5000)
+    monkeypatch.setattr("trainer.corpora.documents.SAMPLE", 1501)  # cuts letters in half
+    (tmp_path / "a.txt.gz").write_bytes(gzip.compress(text.encode(encoding)))
+    found = [document.text for document in read(tmp_path)]
+    assert "".join(found) == text
+    assert len(found) > 2
+    assert all(5000 <= len(part) < 12_000 for part in found)
+    assert all(part.endswith(ends) for part in found[:-1])
+
+
+def test_a_novel_is_one_document(tmp_path) -> None:
+    (tmp_path / "a.txt").write_text("Абзац.\n\n" * 200_000, "utf-8")
+    (document,) = read(tmp_path)
+    assert len(document.text) == 1_600_000
+
+
 def test_suffixes_may_be_written_in_capitals(tmp_path) -> None:
     (tmp_path / "A.TXT").write_text(PROSE, "utf-8")
     (tmp_path / "B.Txt.GZ").write_bytes(gzip.compress(PROSE.encode()))

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from trainer import recipe as recipes
+from trainer.__main__ import main
 from trainer.errors import RecipeError
 from trainer.model import Transformer
 
@@ -85,6 +86,8 @@ def test_the_chekhov_recipes_have_the_shape_of_the_article() -> None:
         ("model.position=spiral", ["model.position", "learned"]),
         ("vocabulary.vocab_size=100000", ["65536"]),
         ("n_layer=2", ["section.key=value"]),
+        ("corpus.sources.stories.text=foo", ["corpus.sources.stories.text is a list: write it in brackets, ['foo']."]),
+        ("pretrain.max_iters=10", ["pretrain: warmup_iters 10 is not below max_iters 10", "lower warmup_iters, too."]),
     ],
 )
 def test_a_mistake_in_a_recipe_is_named(change, words) -> None:
@@ -124,6 +127,20 @@ def test_a_recipe_that_an_editor_of_windows_saved_is_read(tmp_path) -> None:
     path = tmp_path / "tiny.toml"
     path.write_text(recipes.find("tiny").read_text("utf-8"), "utf-8-sig")
     assert recipes.load(path) == recipes.load(recipes.find("tiny"))
+
+
+def test_kto_has_no_patience() -> None:
+    with pytest.raises(RecipeError, match=r"kto: patience waits for a better held-out loss, and kto asks for none"):
+        recipes.load(recipes.find("homunculus-small-kto"), ("kto.patience=3",))
+
+
+def test_a_command_that_finds_nothing_leaves_no_folder(tmp_path, monkeypatch, capsys) -> None:
+    for words in (["pretrain", "tiny"], ["report", "tiny"], ["export", "tiny"]):
+        monkeypatch.setattr("sys.argv", ["trainer", *words, "--out", str(tmp_path / "mistyped")])
+        with pytest.raises(SystemExit) as left:
+            main()
+        assert left.value.code == 2, capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_kto_is_not_compiled() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from dataclasses import replace
 
 import orjson
 import pytest
@@ -257,6 +258,50 @@ def test_a_resumption_speaks_of_a_start_only_where_one_was_given(folder, recipe)
     assert said == []
     run_in(folder, recipe, start=folder / "pretrain" / "best", say=said.append)
     assert "goes on from its last checkpoint, not from" in said[0]
+
+
+def remade(folder, recipe, chatty, **changes) -> None:
+    dialogues = recipe.dialogues.model_copy(update=changes)
+    texts = [f"talk={chatty / 'talk.jsonl'}"]
+    gather.gather(recipe.model_copy(update={"dialogues": dialogues}), texts, vocabulary.load(folder), folder)
+
+
+def test_a_mind_that_grew_further_is_not_answered_with_the_old_one(folder, recipe) -> None:
+    short = recipe.model_copy(update={"sft": recipe.sft.model_copy(update={"max_iters": 3})})
+    for _ in run_in(folder, short).go():
+        pass
+    longer = recipe.model_copy(update={"pretrain": recipe.pretrain.model_copy(update={"max_iters": 16})})
+    for _ in pretrain.prepare(longer, folder, vocabulary.load(folder)).go():
+        pass
+    with pytest.raises(StageError, match=r"begun with another pretrained mind: remove .*sft to begin anew"):
+        run_in(folder, short)
+    run = run_in(folder, short, start=folder / "pretrain" / "last")  # of which it says that it is not begun with
+    assert run.state.iteration == 3
+    shutil.rmtree(folder / "pretrain")
+    assert run_in(folder, short).state.iteration == 3
+
+
+def test_dialogues_made_anew_are_not_gone_on_with(folder, recipe, chatty) -> None:
+    for iteration in run_in(folder, recipe).go():
+        if iteration == 2:
+            break
+    remade(folder, recipe, chatty)
+    assert run_in(folder, recipe).state.iteration == 2
+    remade(folder, recipe, chatty, val_fraction=0.4)
+    with pytest.raises(StageError, match=r"begun with another set of dialogues, set of held-out dialogues: remove"):
+        run_in(folder, recipe)
+    state = folder / "sft" / "last" / "state.json"
+    older = orjson.loads(state.read_bytes())
+    del older["origin"]
+    state.write_bytes(orjson.dumps(older))
+    assert run_in(folder, recipe).state.iteration == 2
+
+
+def test_conversations_that_see_each_other_are_spoken_of(folder, recipe) -> None:
+    said: list[str] = []
+    unmarked = replace(vocabulary.load(folder), add_bos=False)
+    sft.prepare(recipe, folder, unmarked, say=said.append)
+    assert said == ["sft: without <s> in vocabulary.marks, conversations that share a row see those before them."]
 
 
 def test_a_work_folder_is_no_checkpoint_to_start_from(folder, recipe, tmp_path) -> None:

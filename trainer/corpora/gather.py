@@ -36,8 +36,8 @@ def gather(corpus: Corpus, folder: Path, processes: int = 1) -> Report:
 
     No file takes its place before all of them are written.
 
-    A source is split by document, or by place where each is longer than what is to be held out: then the end of the
-    largest, or of the only one, is. A few batches of documents are in memory, however large the corpus: their rows wait
+    A source is split by document. Where documents that are short enough are less than half of what is to be held out,
+    the end of the largest is, too. A few batches of documents are in memory, however large the corpus: their rows wait
     in a file until all of them are known.
     """
     started = time.perf_counter()
@@ -117,14 +117,17 @@ def _read(corpus: Corpus, watch: Watch) -> Iterator[Batch]:
 
 
 def _split(rows: Rows, entries: list[Entry], corpus: Corpus) -> None:
-    """Hold a part of one source out: whole documents, or the end of the largest where none is short enough."""
+    """Hold a part of one source out: whole documents, and the end of the largest where those are too little."""
+    if not entries:
+        return
     held = _held_out([(entry.digest, entry.characters) for entry in entries], corpus)
     for entry in entries:
         entry.held = entry.digest in held
-    if entries and not held:
-        total = sum(entry.characters for entry in entries)
-        largest = max(entries, key=lambda entry: entry.characters)
-        _cut(rows, largest, corpus.val_fraction * (total / largest.characters), signed=_signed(corpus))
+    share = corpus.val_fraction * sum(entry.characters for entry in entries)
+    missing = share - sum(entry.characters for entry in entries if entry.held)
+    largest = max(entries, key=lambda entry: entry.characters)
+    if missing > share / 2 and largest.characters > share:
+        _cut(rows, largest, missing / largest.characters, signed=_signed(corpus))
 
 
 def _signed(corpus: Corpus) -> bool:

@@ -118,7 +118,7 @@ class Batch:
 
 
 class RatedBatches:
-    """All rows in batches of `size`, or in one."""
+    """All rows in one batch, or in as many as `size` allows: of that size or larger, no two differing by two rows."""
 
     def __init__(self, rows: Sequence[Row], size: int | None, seed: int, block_size: int) -> None:
         """StageError where they do not fill one batch."""
@@ -130,9 +130,11 @@ class RatedBatches:
             )
         self._seed = seed
         order = np.random.default_rng(seed).permutation(len(rows)).tolist()
-        groups = [[rows[n] for n in order[begin : begin + size]] for begin in range(0, len(rows) - size + 1, size)]
-        unknown = np.full(size, np.nan, np.float32)
-        self._batches = [Batch(group, _crossed(group, block_size), unknown, unknown) for group in groups]
+        groups = [[rows[n] for n in some] for some in np.array_split(order, len(rows) // size)]
+        unknown = np.full(len(rows), np.nan, np.float32)
+        self._batches = [
+            Batch(group, _crossed(group, block_size), unknown[: len(group)], unknown[: len(group)]) for group in groups
+        ]
 
     @property
     def tokens_per_batch(self) -> int:
@@ -158,15 +160,17 @@ class RatedBatches:
         known = self._load(path, weights)
         if known is None:
             say(f"kto: the reference reads {sum(map(len, self._batches)):,} rated answers, once")
-            known = np.stack([_ask(batch, refer, size) for batch in self._batches])
+            known = np.concatenate([_ask(batch, refer, size) for batch in self._batches], axis=1)
             with replacing(path) as file:
                 np.savez(file, weights=weights, rows=self._fingerprint(), known=known)
+        ends = np.cumsum([len(batch) for batch in self._batches])
         self._batches = [
             replace(batch, reference=found[0], crossed_reference=found[1])
-            for batch, found in zip(self._batches, known, strict=True)
+            for batch, found in zip(self._batches, np.split(known, ends[:-1], axis=1), strict=True)
         ]
 
     def _load(self, path: Path, weights: str) -> np.ndarray | None:
+        """float32 [2, rows], or None where the file is not there or tells of other batches."""
         if not path.exists():
             return None
         try:
@@ -184,8 +188,8 @@ class RatedBatches:
         return known if rows == self._fingerprint() else None
 
     def _fingerprint(self) -> str:
-        rows = [row for batch in self._batches for row in (*batch.rows, *batch.crossed)]
-        return hashlib.sha256(repr([(row.prompt, row.completion) for row in rows]).encode()).hexdigest()
+        rows = [[(row.prompt, row.completion) for row in (*each.rows, *each.crossed)] for each in self._batches]
+        return hashlib.sha256(repr(rows).encode()).hexdigest()
 
 
 def _ask(batch: Batch, refer: Refer, size: int) -> np.ndarray:

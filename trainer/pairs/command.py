@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.table import Table
@@ -11,6 +11,7 @@ from rich.text import Text
 from chat_app import tokenizer as tokenizer_module
 from chat_app.pieces import Pieces
 from trainer import checkpoint, machine, pretrain, sft
+from trainer.dialogues import gather
 from trainer.errors import StageError
 from trainer.model import Transformer
 from trainer.pairs import collecting, rated, ratings
@@ -27,18 +28,23 @@ def from_ratings(conversations: Path, folder: Path) -> tuple[Path, int]:
 
 
 def collect(
-    recipe: Recipe, folder: Path, pieces: Pieces, device: str, start: Path | None, step: Callable[[int], None]
-) -> dict[str, Collected]:
-    """Let the fine-tuned mind, the best of the sft stage or `start`, answer under every preset."""
+    recipe: Recipe, folder: Path, pieces: Pieces, device: str, start: Path | None, step: Callable[[int], None],
+    texts: Sequence[str] = (),
+) -> dict[str, Collected]:  # fmt: skip
+    """Let the fine-tuned mind, the best of the sft stage or `start`, answer under every preset.
+
+    `texts` are the conversations that the command line gives, as it gave them to the dialogues stage.
+    """
     if recipe.pairs is None or recipe.dialogues is None:
         raise StageError(f"The recipe {recipe.name} has no pairs: it says no way to answer badly.")
+    dialogues = gather.with_texts(recipe.dialogues, texts, recipe.corpus.sources)
     config = recipe.model.config(len(pieces.pieces))
     model = Transformer(config)
     weights = pretrain.weights_of(start or folder / sft.STAGE / checkpoint.BEST, config, pieces)
     model.load_state_dict(weights)
     writer = Writer(tokenizer_module.from_dict(pieces.to_dict()), chat=True, system=recipe.dialogues.system)
     return collecting.collect(
-        recipe.pairs, recipe.dialogues, model.to(machine.device(device)), writer, folder,
+        recipe.pairs, dialogues, model.to(machine.device(device)), writer, folder,
         weights=checkpoint.digest(weights), step=step,
     )  # fmt: skip
 

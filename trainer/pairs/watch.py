@@ -90,5 +90,5 @@ class Watch:
         for number, (prompt, row) in enumerate(zip(prompts, rows, strict=True)):
             answered[number, len(prompt) - 1 : len(row)] = True  # the end, or where it would be, is foretold too
         model.eval()
-        policy, reference = (each(ids)[answered].float().log_softmax(-1) for each in (model, self._reference))
+        policy, reference = (each(ids, wanted=answered).float().log_softmax(-1) for each in (model, self._reference))
         return float((policy.exp() * (policy - reference)).sum()), int(answered.sum())

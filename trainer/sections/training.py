@@ -64,7 +64,8 @@ class Training(Section):
     ema: float = Field(default=0.0, ge=0, lt=1)
     """Decay of an exponential moving average of the weights; the better of the two is kept. 0: none."""
     bf16: bool = True
-    """Multiply in bfloat16, several times faster than fp32 on GPUs and recent CPUs; weights stay fp32."""
+    """Multiply in bfloat16, several times faster than fp32 on recent GPUs and CPUs, not at all on others; weights stay
+    fp32."""
     compile: bool = True
     """torch.compile: a minute's wait, then up to twice the speed. Without a C++ compiler it goes on without."""
     eval_interval: PositiveInt = 250
@@ -79,6 +80,15 @@ class Training(Section):
     """What the mind goes on from at every evaluation."""
     sample_tokens: PositiveInt = 200
     seed: int = 1337
+
+    @model_validator(mode="after")
+    def _warm(self) -> Self:
+        if self.warmup_iters >= self.max_iters:
+            raise ValueError(
+                f"warmup_iters {self.warmup_iters} is not below max_iters {self.max_iters}, so the rate would never "
+                "reach its peak: lower warmup_iters, too"
+            )
+        return self
 
     @model_validator(mode="after")
     def _patient(self) -> Self:
@@ -148,6 +158,8 @@ class Kto(Training):
             )
         if self.early_block_size:
             raise ValueError("early_block_size is for pretraining: rated answers have their own lengths")
+        if self.patience:
+            raise ValueError("patience waits for a better held-out loss, and kto asks for none: leave it out")
         if self.compile:
             raise ValueError("compile is not for kto: batches of another length each time would be compiled each time")
         return self
