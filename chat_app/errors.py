@@ -137,6 +137,11 @@ class MessageTooLong(BoxError):
     ru = "Это слишком длинно: токенов {tokens}, а у разума места на {limit} и ответ. Сократи реплику или наставление."
 
 
+class PromptTooLong(MessageTooLong):
+    en = "This takes {tokens} tokens, and the mind holds {limit} together with its answer. Shorten the request."
+    ru = "Это слишком длинно: токенов {tokens}, а у разума места на {limit} вместе с ответом. Сократи запрос."
+
+
 class NothingToRetry(BoxError):
     en = "There is no answer to go back to yet."
     ru = "Пока нет ответа, к которому можно вернуться."
@@ -203,8 +208,8 @@ class RequestRefused(BoxError):
 
 
 class NoToken(RequestRefused):
-    en = "This page belongs to an earlier start of the program. Open the address that it shows now."
-    ru = "Эта страница осталась от прошлого запуска программы. Открой адрес, который она показывает сейчас."
+    en = "The key of this start of the program is not here. Open the full address that the program shows now."
+    ru = "Здесь нет ключа нынешнего запуска программы. Открой полный адрес, который она показывает сейчас."
 
 
 class WrongKey(RequestRefused):
@@ -359,3 +364,10 @@ class ProgramBroke(BoxError):
     en = "The program broke down: {reason}. Please show its maker the file with the details."
     ru = "Программа сломалась: {reason}. Пожалуйста, покажи её автору файл с подробностями."
     exit_code = 70
+
+
+class Breakdown(ProgramBroke):
+    """The same, where no other line says which file that is."""
+
+    en = "The program broke down: {reason}. Please show its maker the file with the details: {path}"
+    ru = "Программа сломалась: {reason}. Пожалуйста, покажи её автору файл с подробностями: {path}"

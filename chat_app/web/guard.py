@@ -19,7 +19,7 @@ from typing import Any, Final
 import orjson
 
 from chat_app import __version__, places
-from chat_app.errors import BoxError, ForeignPage, NoHost, NoToken, ProgramBroke, WrongKey
+from chat_app.errors import BoxError, Breakdown, ForeignPage, NoHost, NoToken, ProgramBroke, WrongKey
 from chat_app.web.replies import JSON, failure, status
 
 Environ = dict[str, Any]
@@ -37,9 +37,10 @@ HEADERS: Final = (
 REASONS: Final = {
     400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed",
     409: "Conflict", 413: "Content Too Large", 429: "Too Many Requests", 431: "Request Header Fields Too Large",
-    500: "Internal Server Error", 501: "Not Implemented",
+    500: "Internal Server Error",
 }  # fmt: skip
 _LATER: Final = "3"  # seconds
+_USUAL_PORT: Final = 80
 
 
 class Guard:
@@ -90,6 +91,11 @@ class Guard:
             raise WrongKey if of_api else NoToken
 
 
+def hosts(names: set[str], port: int) -> set[str]:
+    """What Host may be at an address: clients leave out the port that every http has."""
+    return {f"{name}:{port}" for name in names} | (names if port == _USUAL_PORT else set())
+
+
 def language_of(environ: Environ) -> str:
     """The language in which the one who asks is answered."""
     return str(environ[_LANGUAGE])
@@ -123,11 +129,11 @@ def refused(error: BoxError, lang: str, start_response: Callable[..., Any]) -> l
 def broken(error: Exception) -> ProgramBroke:
     """A mistake of ours as a sentence; its details go to a file, without a word of what was said."""
     steps = "".join(traceback.format_tb(error.__traceback__))
+    path = places.home() / "last-error.log"
     try:
-        path = places.home() / "last-error.log"
         path.parent.mkdir(parents=True, exist_ok=True)
         version = f"mind-in-a-box {__version__}, Python {sys.version}, {sys.platform}"
         path.write_text(f"{version}\n{steps}{type(error).__name__}\n", "utf-8")
-    except OSError:
-        pass  # the sentence is told all the same
-    return ProgramBroke(reason=type(error).__name__)
+    except OSError:  # the sentence is told all the same
+        return ProgramBroke(reason=type(error).__name__)
+    return Breakdown(reason=type(error).__name__, path=path)

@@ -11,22 +11,20 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from typing import Any, Final
+from typing import Any
 
 from bottle import Bottle, request, response
 
-from chat_app.errors import BoxError, MindBusy, NoSuchModel
+from chat_app.errors import MindBusy, NoSuchModel
 from chat_app.mind import Mind
 from chat_app.sampler import Sampling
-from chat_app.web import wishes
+from chat_app.web import streams, wishes
 from chat_app.web.completion import Completion, Likelihood, Piece, Told
-from chat_app.web.guard import broken, language_of
-from chat_app.web.replies import END, EVENTS, WAITING, body, event, failure, field, gone, reply
+from chat_app.web.guard import language_of
+from chat_app.web.replies import END, EVENTS, body, event, field, gone, reply
 from chat_app.web.seats import Seat
 from chat_app.web.talks import Talks, Voice
 from chat_app.web.wishes import Wish
-
-_PATIENCE: Final = 1.0  # seconds between two signs of life to someone who waits in line
 
 
 class OpenAIApi:
@@ -64,7 +62,7 @@ class OpenAIApi:
         """The voice that a model's name stands for. NoSuchModel where there is none."""
         names = _names(self._talks.mind)
         if model not in names:
-            raise NoSuchModel(name=model, known=", ".join(names))
+            raise NoSuchModel(name=model, known=", ".join(names), param="model")
         return self._talks.voice_of(names[model])
 
     def _completed(
@@ -80,33 +78,27 @@ class OpenAIApi:
             form = form_of(talks.mind, model)
             if wish.stream:
                 response.content_type = EVENTS
-                return _streamed(form, wish, completion, seat, language_of(request.environ), held.pop_all())
+                events = _streamed(form, wish, completion, seat)
+                return streams.served(events, language_of(request.environ), held.pop_all())
             pieces = list(completion.written(seat.take(wish.ids)))
             if completion.broken_off:
                 raise MindBusy
             return reply(form.whole(pieces, completion))
 
 
-def _streamed(
-    form: _Form, wish: Wish, completion: Completion, seat: Seat, lang: str, held: ExitStack
-) -> Iterator[bytes]:
-    """The events of one completion. `held` is let go when they end, or when nobody wants them any more."""
-    with held:
-        try:
-            yield from form.opening()
-            while not (seat.is_over() or seat.ready(wish.ids, _PATIENCE)):
-                yield WAITING
-            if seat.engine is not None:
-                for piece in completion.written(seat.engine):
-                    yield event(form.part(piece))
-            if completion.broken_off:
-                raise MindBusy
-            yield event(form.ending(completion))
-            if wish.with_usage:
-                yield event(form.envelope([], part=True) | {"usage": _usage(completion)})
-            yield END
-        except Exception as error:  # noqa: BLE001 - the status is sent already, and a sentence still fits in
-            yield event(failure(error if isinstance(error, BoxError) else broken(error), lang))
+def _streamed(form: _Form, wish: Wish, completion: Completion, seat: Seat) -> Iterator[bytes]:
+    """The events of one completion."""
+    yield from form.opening()
+    yield from streams.in_line(seat, wish.ids)
+    if seat.engine is not None:
+        for piece in completion.written(seat.engine):
+            yield event(form.part(piece))
+    if completion.broken_off:
+        raise MindBusy
+    yield event(form.ending(completion))
+    if wish.with_usage:
+        yield event(form.envelope([], part=True) | {"usage": _usage(completion)})
+    yield END
 
 
 class _Form(ABC):

@@ -64,7 +64,7 @@ class PageApi:
             "modes": [OWN, *mind.variants] if mind.variants else [],
             "mode": (self._talks.voice.mode or OWN) if mind.variants else None,
             "sampling": self._talks.voice.sampling.to_dict(),
-            "limits": RANGES,
+            "limits": RANGES | {"top_p": (0.01, 1)},  # a field takes its least too, and a top_p of 0 is none
             "childhood": self._remembers_childhood(),
         })  # fmt: skip
 
@@ -101,7 +101,7 @@ class PageApi:
 
     def conversation(self, name: str) -> bytes:
         """What was said in one."""
-        with self._talks.talk(name) as talk:
+        with self._talks.talk(name, at_a_glance=True) as talk:
             return reply(_conversation(talk.chat))
 
     def delete(self, name: str) -> bytes:
@@ -165,7 +165,8 @@ class PageApi:
             talk.chat.mode, talk.chat.engine, talk.chat.sampling = voice.mode, voice.seats.engine, sampling
             answer = ask(talk.chat)
             response.content_type = EVENTS
-            return streams.answer(talk, seat, answer, language_of(request.environ), held.pop_all())
+            events = streams.answer(talk, seat, answer)
+            return streams.served(events, language_of(request.environ), held.pop_all())
 
     def attract(self) -> Iterator[bytes]:
         """Where many continuations of a prompt go; no conversation hears of it."""
@@ -180,7 +181,7 @@ class PageApi:
             chat.sampling = changed(voice.sampling, field(values, "sampling", dict, {}))
             ways = chat.attract(prompt, count, Cancel(seat.is_over))
             response.content_type = EVENTS
-            return streams.attraction(ways, seat, language_of(request.environ), held.pop_all())
+            return streams.served(streams.attraction(ways, seat), language_of(request.environ), held.pop_all())
 
 
 def _conversation(chat: Chat) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from bottle import request, response
 from chat_app.errors import (
     BadField,
     BoxError,
+    Breakdown,
     ConversationBusy,
     ConversationElsewhere,
     ConversationUnreadable,
@@ -37,6 +38,7 @@ from chat_app.errors import (
     NothingToRetry,
     NotJson,
     NoToken,
+    PromptTooLong,
     RequestRefused,
     RequestTooLarge,
     TooManyAtOnce,
@@ -62,8 +64,9 @@ _STATUS: Final[dict[type[BoxError], int]] = {
     RequestRefused: 400, UsageError: 400, MessageTooLong: 400, NoSuchToken: 400, NoSuchAlternative: 400,
 }  # fmt: skip
 _CODES: Final = {  # the names by which programs written for OpenAI know them
-    MessageTooLong: "context_length_exceeded", NoSuchModel: "model_not_found", WrongKey: "invalid_api_key",
-    TooManyAtOnce: "rate_limit_exceeded", BadField: "invalid_type", Unsupported: "unsupported_parameter",
+    MessageTooLong: "context_length_exceeded", PromptTooLong: "context_length_exceeded",
+    NoSuchModel: "model_not_found", WrongKey: "invalid_api_key", TooManyAtOnce: "rate_limit_exceeded",
+    BadField: "invalid_type", Unsupported: "unsupported_parameter", Breakdown: "program_broke",
 }  # fmt: skip
 _KINDS: Final = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 _WORD: Final = re.compile("(?<!^)(?=[A-Z])")
@@ -81,8 +84,8 @@ def body() -> dict[str, Any]:
     return values
 
 
-def field(values: dict[str, Any], name: str, kind: type[T], default: T | None = None) -> T:
-    """One field of a request; null counts as absent.
+def field(values: dict[str, Any], name: str, kind: type[T], default: T | None = None, *, within: str = "") -> T:
+    """One field of a request, or of what stands `within` one; null counts as absent.
 
     BadField where it is missing without a default, or of another type.
     """
@@ -92,7 +95,7 @@ def field(values: dict[str, Any], name: str, kind: type[T], default: T | None = 
     if kind is float and type(value) is int:
         value = float(value)
     if type(value) is not kind:
-        raise BadField(name=name, expected=_TYPES[kind])
+        raise BadField(name=within + name, expected=_TYPES[kind])
     return value
 
 
@@ -136,7 +139,7 @@ def failure(error: BoxError, lang: str) -> dict[str, Any]:
         "error": {
             "message": error.sentence(lang),
             "type": _KINDS.get(number, "server_error" if number >= 500 else "invalid_request_error"),
-            "param": error.details.get("name") if number == 400 else None,
+            "param": error.details.get("param") or (error.details.get("name") if number == 400 else None),
             "code": code,
         }
     }

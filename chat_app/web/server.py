@@ -14,7 +14,7 @@ from chat_app.chat import Chat
 from chat_app.errors import BoxError, NoNetwork, NoSuchPlace, PortTaken, WrongMethod
 from chat_app.web import page
 from chat_app.web.connections import Server
-from chat_app.web.guard import Guard, language_of
+from chat_app.web.guard import Guard, hosts, language_of
 from chat_app.web.openai_api import OpenAIApi
 from chat_app.web.page_api import PageApi
 from chat_app.web.replies import failure, reply
@@ -52,7 +52,7 @@ class Web:
         PageApi(self.talks).serve(app)
         OpenAIApi(self.talks).serve(app)
         names = {host} if lan else {host, "localhost"}
-        guard = Guard(app, {f"{name}:{port}" for name in names}, key, lang)
+        guard = Guard(app, hosts(names, port), key, lang)
         self.address = f"http://{host}:{port}/"
         self.url = f"{self.address}#token={guard.token}"
         self.token, self.key, self.lan = guard.token, key, lan

@@ -2,10 +2,11 @@
 
 Knows chats, minds and seats; knows nothing of HTTP.
 
-Locking: `_lock` guards the table of open talks and the mind, and is held for a look into files at most. Every talk has
-a lock of its own, held for as long as something is done with its chat, a whole answer included; it is always taken
-without `_lock`. `_changing` is held while a mind or a voice is loaded. What computes is ordered by seats
-(chat_app/web/seats.py): a mind leaves when all of them are empty, so whoever holds one may rely on its staying.
+Locking: `_lock` guards the table of open talks and the mind, so that no talk stays open with a mind that has left, and
+is held for a look into files at most. Every talk has a lock of its own, held for as long as something is done with its
+chat, a whole answer included; it is always taken without `_lock`. `_changing` is held while a mind or a voice is
+loaded. What computes is ordered by seats (chat_app/web/seats.py): a mind leaves when all of them are empty, so whoever
+holds one may rely on its staying.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ DELETED: Final = "deleted"  # the folder beside, from which a person may take a 
 _OPEN: Final = 16  # talks whose chats are kept; the others are read again from their files
 _LISTED: Final = 500
 _PATIENCE: Final = 3.0  # seconds that an answer whose reader has left has to end in
+_GLANCE: Final = 0.5  # the same for whoever only wants to read, and asks again: each who waits here holds a thread
 
 
 @dataclass(slots=True)
@@ -86,8 +88,10 @@ class Talks:
         self._speak_with(chat.mind, own.engine.sibling() if self._terminal else own.engine, own.sampling)
 
     def _speak_with(self, mind: Mind, engine: Engine, sampling: Sampling) -> None:
-        self.mind, self.voice = mind, Voice("", Seats(engine, Line()), sampling)
-        self._voices = {"": self.voice}
+        with self._lock:
+            self.mind, self.voice = mind, Voice("", Seats(engine, Line()), sampling)
+            self._voices = {"": self.voice}
+            self._put_all_away()  # what was read while this mind woke up has the one before
 
     def voice_of(self, mode: str) -> Voice:
         """A voice of the mind, loaded when it is first needed. NoSuchVoice, MindError where that fails."""
@@ -120,9 +124,7 @@ class Talks:
         for voice in self._voices.values():
             voice.seats.close()
         with self._lock:
-            while self._open:
-                with suppress(ConversationUnwritable):
-                    self._open.popitem()[1].chat.conversation.rescue()
+            self._put_all_away()
 
     def switch(self, name: str) -> None:
         """Talk with another mind of the same folder from now on; answers that are being written end here.
@@ -161,41 +163,50 @@ class Talks:
         """What the page shows of every conversation, the newest first."""
         paths = conversations.recent(self.folder, _LISTED)
         with self._lock:
-            unsaved = [t.chat.conversation for t in self._open.values() if t.chat.conversation.path not in paths]
+            unsaved = [t.chat.conversation for t in self._open.values() if not self._is_kept(t.chat.conversation)]
         found = [_summary(conversation) for conversation in unsaved if conversation.turns]
         found += [summary for path in paths if (summary := self._remembered(path, self._read))]
         return sorted(found, key=lambda summary: (summary["time"], summary["id"]), reverse=True)
 
     def new(self) -> str:
         """Begin one; its file appears with its first line. Its id."""
-        talk = Talk(self._chat())
-        name = talk.chat.conversation.path.stem
         with self._lock:
+            talk = Talk(self._chat())
+            name = talk.chat.conversation.path.stem
             self._open[name] = talk
             self._put_away()
         return name
 
     @contextmanager
-    def talk(self, name: str) -> Iterator[Talk]:
+    def talk(self, name: str, *, at_a_glance: bool = False) -> Iterator[Talk]:
         """The conversation of this id, for the one who asks until the end of the block.
 
         NoSuchConversation where there is none, ConversationBusy where an answer is being written in it.
         """
-        talk = self._taken(name)
+        talk = self._taken(name, _GLANCE if at_a_glance else _PATIENCE)
         try:
             yield talk
         finally:
+            self._follow(talk, name)
             talk.lock.release()
 
-    def _taken(self, name: str) -> Talk:
+    def _follow(self, talk: Talk, name: str) -> None:
+        """Its id is that of its file, which becomes another one where another program went on with the first."""
+        now = talk.chat.conversation.path.stem
+        with self._lock:
+            if now != name and self._open.get(name) is talk:
+                self._open.setdefault(now, self._open.pop(name))
+
+    def _taken(self, name: str, patience: float) -> Talk:
         while True:
             with self._lock:
                 talk = self._open.get(name)
                 if talk is None or (not talk.lock.locked() and talk.chat.conversation.went_on):
+                    self._open.pop(name, None)  # first: it may not be there to be read any more
                     talk = self._open[name] = self._loaded(name)
                 self._open.move_to_end(name)
                 self._put_away()
-            if not talk.lock.acquire(timeout=_PATIENCE):
+            if not talk.lock.acquire(timeout=patience):
                 raise ConversationBusy
             if self._open.get(name) is talk:
                 return talk
@@ -233,11 +244,19 @@ class Talks:
         return talk
 
     def _put_away(self) -> None:
-        """Forget the talks that were not looked at for the longest time and are found in the folder."""
+        """Forget the talks that were not looked at for the longest time and would lose nothing by it."""
         for name, talk in list(self._open.items())[:-_OPEN]:
-            conversation = talk.chat.conversation
-            if conversation.saved and conversation.path.parent == self.folder and not talk.lock.locked():
+            if self._is_kept(talk.chat.conversation) and not talk.lock.locked():
                 del self._open[name]
+
+    def _put_all_away(self) -> None:
+        while self._open:
+            with suppress(ConversationUnwritable):
+                self._open.popitem()[1].chat.conversation.rescue()
+
+    def _is_kept(self, conversation: Conversation) -> bool:
+        """Whether all that was said in it is in the folder, or was until its file was removed."""
+        return conversation.saved and conversation.path.parent == self.folder
 
     def _read(self, path: Path) -> dict[str, Any]:
         return _summary(conversations.load(path, self.mind.sha256))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from chat_app.errors import BadField, BadSetting, MessageTooLong, NotAChatMind, Unsupported
+from chat_app.errors import BadField, BadSetting, NotAChatMind, PromptTooLong, Reason, Unsupported
 from chat_app.mind import Mind
 from chat_app.sampler import LARGEST_SEED, Penalties, Sampling
 from chat_app.template import Message, Role, render
@@ -55,19 +55,19 @@ def of_chat(values: dict[str, Any], mind: Mind, base: Sampling) -> Wish:
         raise NotAChatMind
     messages = [_message(value, f"messages[{i}]") for i, value in enumerate(field(values, "messages", list))]
     if not messages:
-        raise BadField(name="messages", expected="array")
+        raise BadSetting(name="messages", value="[]", expected=Reason("хотя бы одна реплика", "at least one message"))
     system = [m.content for m in messages if m.role == "system"]
     text = "\n\n".join(system) if system else mind.manners.system
     turns = [m for m in messages if m.role != "system"]
     ids, _ = render(mind.tokenizer, [*([Message("system", text)] if text else []), *turns], answer=True)
-    wanted = field(values, "top_logprobs", int, 0) if field(values, "logprobs", bool, False) else None
+    wanted = _alternatives(values, "top_logprobs") if field(values, "logprobs", bool, False) else None
     return _wish(values, mind, base, ids, wanted, inside=False)
 
 
 def of_text(values: dict[str, Any], mind: Mind, base: Sampling) -> Wish:
     """What /v1/completions is asked for. BoxError where it cannot be done."""
     ids = _prompt(values.get("prompt", ""), mind)
-    wanted = None if values.get("logprobs") is None else field(values, "logprobs", int)
+    wanted = None if values.get("logprobs") is None else _alternatives(values, "logprobs")
     return _wish(values, mind, base, ids, wanted, inside=True)
 
 
@@ -77,10 +77,9 @@ def _wish(
     for name, harmless in _HARMLESS.items():
         if values.get(name) is not None and values[name] not in harmless:
             raise Unsupported(name=name)
-    if logprobs is not None and not 0 <= logprobs <= MOST_LOGPROBS:
-        raise BadSetting(name="logprobs", value=logprobs, expected=f"0…{MOST_LOGPROBS}")
     if len(ids) > mind.config.block_size:
-        raise MessageTooLong(tokens=len(ids), limit=mind.config.block_size)
+        param = "prompt" if inside else "messages"
+        raise PromptTooLong(tokens=len(ids), limit=mind.config.block_size, param=param)
     penalties = Penalties(
         frequency_penalty=field(values, "frequency_penalty", float, 0.0),
         presence_penalty=field(values, "presence_penalty", float, 0.0),
@@ -95,9 +94,9 @@ def _wish(
 def _message(value: Any, name: str) -> Message:
     if not isinstance(value, dict):
         raise BadField(name=name, expected="object")
-    role = value.get("role")
-    if not isinstance(role, str) or role not in _ROLES:
-        raise Unsupported(name=f"{name}.role {role}")
+    role = field(value, "role", str, within=f"{name}.")
+    if role not in _ROLES:
+        raise BadSetting(name=f"{name}.role", value=role, expected=", ".join(_ROLES))
     if value.get("tool_calls") or value.get("function_call"):
         raise Unsupported(name=f"{name}.tool_calls")
     return Message(_ROLES[role], encodable(_content(value.get("content"), f"{name}.content")))
@@ -109,12 +108,16 @@ def _content(value: Any, name: str) -> str:
         return value
     if not isinstance(value, list):
         raise BadField(name=name, expected="string")
-    for i, part in enumerate(value):
-        if not isinstance(part, dict):
-            raise BadField(name=f"{name}[{i}]", expected="object")
-        if part.get("type") != "text":
-            raise Unsupported(name=f"{name}[{i}].type {part.get('type')}")
-    return "".join(field(part, "text", str) for part in value)
+    return "".join(_part(part, f"{name}[{i}]") for i, part in enumerate(value))
+
+
+def _part(value: Any, name: str) -> str:
+    if not isinstance(value, dict):
+        raise BadField(name=name, expected="object")
+    kind = field(value, "type", str, within=f"{name}.")
+    if kind != "text":
+        raise BadSetting(name=f"{name}.type", value=kind, expected="text")
+    return field(value, "text", str, within=f"{name}.")
 
 
 def _prompt(value: Any, mind: Mind) -> list[int]:
@@ -127,11 +130,22 @@ def _prompt(value: Any, mind: Mind) -> list[int]:
         return [*start, *tokenizer.encode(encodable(value))] or tokenizer.encode("\n") or [0]
     if isinstance(value, list) and value and isinstance(value[0], str | list):
         raise Unsupported(name="prompt[1]")
-    if not isinstance(value, list) or not value or not all(type(i) is int for i in value):
+    if not isinstance(value, list) or not all(type(i) is int for i in value):
         raise BadField(name="prompt", expected="string")
-    if not all(0 <= i < tokenizer.vocab_size for i in value):
-        raise BadSetting(name="prompt", value="", expected=f"0…{tokenizer.vocab_size - 1}")
+    if not value:
+        raise BadSetting(name="prompt", value="[]", expected=Reason("хотя бы один токен", "at least one token"))
+    for i in value:
+        if not 0 <= i < tokenizer.vocab_size:
+            raise BadSetting(name="prompt", value=i, expected=f"0…{tokenizer.vocab_size - 1}")
     return list(value)
+
+
+def _alternatives(values: dict[str, Any], name: str) -> int:
+    """How many are told beside each token."""
+    count = field(values, name, int, 0)
+    if not 0 <= count <= MOST_LOGPROBS:
+        raise BadSetting(name=name, value=count, expected=f"0…{MOST_LOGPROBS}")
+    return count
 
 
 def _sampling(values: dict[str, Any], base: Sampling) -> Sampling:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 
 from page.visits import PHONE
-from playwright.sync_api import expect
+from playwright.sync_api import Error, expect
 
 
 def looked_into(here) -> list[str]:
@@ -43,6 +44,30 @@ def test_the_arrows_choose_a_token_and_the_chart_does_too(visit, programs, babbl
     here.page.mouse.click(box["x"] + box["width"] - 1, box["y"] + 20)
     last = here.page.locator(".token").count() - 1
     expect(here.page.locator(f"#token-{last}")).to_have_attribute("aria-selected", "true")
+
+
+def test_a_slow_look_does_not_come_in_the_place_of_a_later_one(visit, programs, babbling) -> None:
+    here = visit(programs(babbling))
+    here.ask("Медленно.")
+    here.page.click("#fresh")
+    answer = here.ask("Быстро.")
+    here.page.go_back()
+    expect(here.page.locator(".turn.user .text")).to_have_text("Медленно.")
+    held = here.hold("**/look", "GET")
+    here.act("Разглядеть")
+    here.until(lambda: held)
+    late = held[0].fetch()
+    here.page.keyboard.press("Escape")
+    here.page.go_forward()
+    expect(here.page.locator(".turn.user .text")).to_have_text("Быстро.")
+    here.act("Разглядеть")
+    here.until(lambda: len(held) == 2)
+    held[1].continue_()
+    expect(here.page.locator("#choices")).to_be_visible()
+    with suppress(Error):  # nobody waits for it any more
+        held[0].fulfill(response=late)
+    here.page.wait_for_timeout(200)
+    assert "".join(here.page.locator(".token").all_text_contents()).replace("⏎", "") == answer
 
 
 def test_another_token_leads_to_another_life(visit, programs, babbling) -> None:

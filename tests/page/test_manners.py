@@ -240,6 +240,37 @@ def test_a_page_of_an_earlier_start_says_so_and_keeps_what_was_written(visit, mo
     expect(here.page.locator("#send")).to_be_disabled()
 
 
+def test_a_line_that_is_being_mended_outlives_the_program(visit, mortal) -> None:
+    here = visit(mortal)
+    here.expected = ["ERR_", "status of 401"]
+    here.page.evaluate("sampling = { max_tokens: 5 }")
+    here.ask("Считай.")
+    here.page.press("#words", "ArrowUp")
+    here.page.fill(".edit textarea", "долгая правка")
+    mortal.kill()
+    here.page.evaluate("refresh()")
+    expect(here.page.locator("#problem")).to_contain_text("Связь с программой пропала")
+    mortal.start("the-same-token")
+    expect(here.page.locator("#trouble")).to_be_hidden()
+    expect(here.page.locator(".edit textarea")).to_have_value("долгая правка")
+    mortal.kill()
+    mortal.start("another-token")
+    here.page.evaluate("refresh()")
+    expect(here.page.locator("#problem")).to_contain_text("осталась от прежнего запуска")
+    expect(here.page.locator(".edit textarea")).to_have_value("долгая правка")
+
+
+def test_what_the_program_reports_while_it_answers_is_no_lost_connection(visit, programs, chatting) -> None:
+    here = visit(programs(chatting))
+    here.ask("Раз.")
+    events = 'data: {"piece": "При"}\n\ndata: {"error": {"message": "Программа сломалась: KeyError."}}\n\n'
+    here.page.route("**/retry", lambda route: route.fulfill(content_type="text/event-stream", body=events))
+    here.act("Заново")
+    expect(here.page.locator("#problem")).to_have_text("Программа сломалась: KeyError.")
+    expect(here.page.locator(".broken")).to_have_count(0)
+    assert here.lines == ["Раз.", minds.ANSWER_TEXT]
+
+
 def test_words_said_to_a_program_that_is_gone_are_not_lost(visit, mortal) -> None:
     here = visit(mortal)
     here.expected = ["ERR_"]
@@ -259,5 +290,5 @@ def test_words_said_to_a_program_that_is_gone_are_not_lost(visit, mortal) -> Non
 def test_a_page_without_a_token_says_how_to_open_it(browser, programs, chatting) -> None:
     page = browser.new_page(locale="ru-RU")
     page.goto(programs(chatting).url.split("#")[0])
-    expect(page.locator("#problem")).to_contain_text("Запусти её ещё раз")
+    expect(page.locator("#problem")).to_contain_text("В этом адресе нет ключа")
     page.close()

@@ -7,7 +7,7 @@ import re
 
 import minds
 from page.visits import EVIL, PHONE
-from playwright.sync_api import Route, expect
+from playwright.sync_api import expect
 
 # --- talking -----------------------------------------------------------------------------------------------------
 
@@ -47,6 +47,62 @@ def test_an_answer_is_stopped_and_what_was_written_stays(visit, programs, endles
     expect(here.page.locator(".turn.assistant .text")).to_have_text(written)
     here.page.reload()
     expect(here.page.locator(".turn.assistant .text")).to_have_text(written)
+
+
+def test_a_line_that_is_stopped_before_the_program_has_it_comes_back(visit, programs, chatting) -> None:
+    here = visit(programs(chatting))
+    held = here.hold("**/say")
+    here.say("Важные слова.")
+    here.until(lambda: held)
+    here.page.keyboard.press("Escape")
+    expect(here.page.locator("#words")).to_have_value("Важные слова.")
+    expect(here.page.locator("#welcome")).to_be_visible()
+    here.page.unroute("**/say")
+    here.page.keyboard.press("Enter")
+    here.answered()
+    assert here.lines == ["Важные слова.", minds.ANSWER_TEXT]
+
+
+def test_a_first_line_is_stopped_before_its_conversation_has_begun(visit, programs, chatting) -> None:
+    here = visit(programs(chatting))
+    held = here.hold("**/api/conversations")
+    here.say("Важные слова.")
+    here.until(lambda: held)
+    here.page.keyboard.press("Escape")
+    expect(here.page.locator("#words")).to_have_value("Важные слова.")
+    expect(here.page.locator("#welcome")).to_be_visible()
+
+
+def test_a_line_that_the_program_has_is_not_given_back(visit, programs, chatting) -> None:
+    """It is stopped after the program heard it and before the page knows that."""
+    here = visit(programs(chatting))
+    held = here.hold("**/say")
+    here.say("Услышано.")
+    here.until(lambda: held)
+    held[0].fetch()
+    here.page.keyboard.press("Escape")
+    expect(here.page.locator(".turn.assistant .text")).to_have_text(minds.ANSWER_TEXT)
+    expect(here.page.locator("#words")).to_have_value("")
+
+
+def test_a_page_writes_no_more_answers_at_once_than_a_browser_has_connections_for(visit, programs, endless) -> None:
+    here = visit(programs(endless))
+    for number in range(4):
+        here.page.click("#fresh")
+        expect(here.page.locator("#welcome")).to_be_visible()
+        here.say(f"Считай, {number}.")
+        expect(here.page.locator(".turn.assistant .text")).to_contain_text("раз, два;")
+    here.page.click("#fresh")
+    expect(here.page.locator("#welcome")).to_be_visible()
+    here.say("И ещё.")
+    expect(here.page.locator("#problem")).to_contain_text("уже четыре ответа")
+    expect(here.page.locator("#words")).to_have_value("И ещё.")
+    here.page.evaluate("[...writing].forEach((of) => of.stop.abort())")
+    here.until(lambda: here.page.evaluate("writing.size === 0"))
+    here.page.press("#words", "Enter")
+    expect(here.page.locator(".turn.assistant .text")).to_contain_text("раз, два;")
+    here.page.click("#stop")
+    here.answered()
 
 
 def test_a_line_is_answered_anew_and_the_file_keeps_both_answers(visit, programs, babbling) -> None:
@@ -100,6 +156,38 @@ def test_the_last_line_is_taken_back(visit, programs, chatting) -> None:
     assert here.lines == ["Останется.", minds.ANSWER_TEXT]
 
 
+def test_a_key_that_is_held_takes_back_one_line(visit, programs, chatting) -> None:
+    here = visit(programs(chatting))
+    for text in ("Раз.", "Два.", "Три."):
+        here.ask(text)
+    here.page.keyboard.down("Alt")
+    for _ in range(4):
+        here.page.keyboard.down("KeyU")
+    here.page.keyboard.up("KeyU")
+    here.page.keyboard.up("Alt")
+    expect(here.page.locator(".turn")).to_have_count(4)
+    expect(here.page.locator("#memory")).to_have_text("")  # what the conversation takes now is not known
+    here.page.evaluate("{ undo(); undo(); }")
+    expect(here.page.locator(".turn")).to_have_count(2)
+    here.page.reload()
+    expect(here.page.locator(".turn .text")).to_have_text(["Раз.", minds.ANSWER_TEXT])
+
+
+def test_a_line_that_is_being_mended_outlives_a_key(visit, programs, chatting) -> None:
+    here = visit(programs(chatting))
+    here.ask("Первая.")
+    here.page.press("#words", "ArrowUp")
+    here.page.fill(".edit textarea", "долгая правка")
+    for key in ("Alt+KeyR", "Alt+KeyU", "Alt+KeyL"):
+        here.page.keyboard.press(key)
+    expect(here.page.locator("dialog[open]")).to_have_count(0)
+    expect(here.page.locator(".edit textarea")).to_have_value("долгая правка")
+    here.page.press(".edit textarea", "Enter")
+    expect(here.page.locator(".turn.user .text")).to_have_text("долгая правка")
+    here.answered()
+    assert len(here.lines) == 2
+
+
 def test_an_answer_is_copied(visit, programs, chatting) -> None:
     here = visit(programs(chatting), permissions=["clipboard-read", "clipboard-write"])
     here.ask("Скажи.")
@@ -147,6 +235,7 @@ def test_an_answer_is_written_on_while_another_conversation_is_open(visit, progr
     here = visit(programs(endless))
     here.say("Считай дальше.")
     expect(here.page.locator(".turn.assistant .text")).to_contain_text("раз, два; раз,")
+    expect(here.page.locator("#talks [aria-current]")).to_contain_text("Считай дальше.")
     here.page.click("#fresh")
     expect(here.page.locator("#welcome")).to_be_visible()
     here.page.go_back()
@@ -155,6 +244,57 @@ def test_an_answer_is_written_on_while_another_conversation_is_open(visit, progr
     expect(here.page.locator(".turn.assistant .text")).to_contain_text("раз, два; " * (before // 10 + 3))
     here.page.click("#stop")
     here.answered()
+
+
+def test_a_conversation_that_nobody_spoke_in_yet_is_begun_anew_where_the_program_has_forgotten_it(
+    visit, programs, chatting
+) -> None:
+    here = visit(programs(chatting))
+    here.expected = ["status of 40[04]"]
+    here.say("слишком длинно " * 100)
+    expect(here.page.locator("#trouble")).to_contain_text("Сократи")
+    for _ in range(16):
+        here.page.evaluate("call('POST', '/api/conversations', {})")
+    assert here.ask("Коротко.") == minds.ANSWER_TEXT
+    here.page.reload()
+    expect(here.page.locator(".turn.user .text")).to_have_text("Коротко.")
+
+
+def test_a_conversation_that_another_program_goes_on_with_goes_on_under_a_name_of_its_own(
+    visit, programs, endless
+) -> None:
+    program = programs(endless)
+    here = visit(program)
+    here.page.evaluate("sampling = { max_tokens: 3000 }")
+    here.say("Считай.")
+    expect(here.page.locator(".turn.assistant .text")).to_contain_text("раз, два;")
+    (theirs,) = [path for path in program.files if path.stem in here.page.url]
+    with theirs.open("a", encoding="utf-8") as file:
+        file.write('{"role": "assistant", "content": "Другая программа"}\n')
+    expect(here.page.locator("#problem")).to_contain_text("продолжила другая программа")
+    assert theirs.stem not in here.page.url
+    written = here.answer()
+    here.page.reload()
+    expect(here.page.locator(".turn.assistant .text")).to_have_text(written)
+
+
+def test_going_back_closes_what_is_about_the_conversation_that_is_left(visit, programs, babbling) -> None:
+    here = visit(programs(babbling))
+    here.ask("Про лес.")
+    here.page.click("#fresh")
+    here.ask("Про море.")
+    here.page.click("#to-settings")
+    here.page.fill("#system", "Говори о море.")
+    here.page.go_back()
+    expect(here.page.locator(".turn.user .text")).to_have_text("Про лес.")
+    expect(here.page.locator("dialog[open]")).to_have_count(0)
+    here.page.go_forward()
+    expect(here.page.locator(".turn.user .text")).to_have_text("Про море.")
+    here.act("Разглядеть")
+    expect(here.page.locator("#choices")).to_be_visible()
+    here.page.go_back()
+    expect(here.page.locator(".turn.user .text")).to_have_text("Про лес.")
+    expect(here.page.locator("dialog[open]")).to_have_count(0)
 
 
 def test_a_conversation_is_put_away_and_its_file_is_kept(visit, programs, babbling) -> None:
@@ -227,8 +367,7 @@ def test_the_line_grows_with_its_words_and_shift_enter_does_not_send(visit, prog
 
 def test_words_typed_while_the_page_still_opens_stay(visit, programs, chatting) -> None:
     here = visit(programs(chatting))
-    held: list = []
-    here.page.route("**/api/state", lambda route: held.append(route))  # noqa: PLW0108 - it must be a function
+    held = here.hold("**/api/state", "GET")
     here.page.reload()
     expect(here.page.locator("#words")).to_be_focused()
     here.page.keyboard.type("рано")
@@ -284,15 +423,9 @@ def test_a_refused_line_is_found_again_in_the_conversation_it_was_meant_for(visi
     here = visit(programs(chatting))
     here.expected = ["status of 400"]
     here.ask("Первая.")
-    held: list[Route] = []
-
-    def hold(route: Route) -> None:
-        held.append(route)
-
-    here.page.route("**/say", hold)
+    held = here.hold("**/say")
     here.say("слишком длинно " * 100)
-    while not held:
-        here.page.wait_for_timeout(20)
+    here.until(lambda: held)
     here.page.click("#fresh")
     here.page.fill("#words", "другое")
     held[0].continue_()
@@ -310,8 +443,9 @@ def test_settings_go_with_the_next_answer_and_impossible_ones_do_not(visit, prog
     here.page.click("#to-settings")
     here.page.fill("#dial-temperature", "1.5")
     here.page.fill("#dial-seed", "7")
-    here.page.fill("#dial-top_p", "3")
-    expect(here.page.locator("#dial-top_p-wrong")).to_have_text("Подойдёт от 0 до 1.")
+    for impossible in ("3", "0"):
+        here.page.fill("#dial-top_p", impossible)
+        expect(here.page.locator("#dial-top_p-wrong")).to_have_text("Подойдёт от 0,01 до 1.")
     here.page.keyboard.press("Escape")
     here.ask("С настройками.")
     sent = [request.post_data_json["sampling"] for request in here.requests if request.url.endswith("/say")]
@@ -398,6 +532,16 @@ def test_another_mind_begins_a_new_conversation_and_the_old_one_stays(visit, two
     here.ask("Теперь с другим.")
     here.page.locator("#talks").get_by_text("Сначала с одним.").click()
     expect(here.page.locator(".turn")).to_have_count(2)
+
+
+def test_another_tab_learns_that_the_mind_has_changed(visit, two_minds) -> None:
+    one = visit(two_minds)
+    two = visit(two_minds, beside=one)
+    two.page.evaluate("sampling = { temperature: 1.5 }")
+    one.page.click("#who")
+    one.page.locator("#minds").get_by_role("button", name="Второй").click()
+    expect(two.page.locator("#name")).to_have_text("Второй")
+    assert two.page.evaluate("sampling") == {}
 
 
 def test_another_voice_of_the_mind_speaks_with_its_own_settings(visit, programs, voiced) -> None:

@@ -7,11 +7,13 @@ import re
 import shutil
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import minds
-from playwright.sync_api import Browser, Page, Playwright, expect
+from playwright.sync_api import Browser, Page, Playwright, Route, expect
 
 from chat_app import places
 
@@ -88,6 +90,21 @@ class Visit:
         expect(self.page.locator(".turn.user, .given")).to_have_count(before + 1)
         self.answered()
         return self.answer()
+
+    def hold(self, pattern: str, method: str = "POST") -> list[Route]:
+        """Keep such requests from the program, and list them as they are made."""
+        held: list[Route] = []
+        self.page.route(
+            pattern, lambda route: held.append(route) if route.request.method == method else route.fallback()
+        )
+        return held
+
+    def until(self, holds: Callable[[], object]) -> None:
+        """Wait for something that is not on the page."""
+        ends = time.monotonic() + 30
+        while not holds():
+            assert time.monotonic() < ends
+            self.page.wait_for_timeout(20)
 
     def answered(self) -> None:
         expect(self.page.locator("#turns")).to_have_attribute("aria-busy", "false")

@@ -173,9 +173,9 @@ def test_what_is_not_served_is_refused_by_name(client: Client, field: str, value
 
 def test_images_in_a_message_are_refused_by_name(api: openai.OpenAI) -> None:
     image = {"type": "image_url", "image_url": {"url": "data:,"}}
-    with pytest.raises(openai.BadRequestError, match=r"messages\[0\].content\[0\].type image_url is not supported"):
+    with pytest.raises(openai.BadRequestError, match=r"messages\[0\].content\[0\].type cannot be image_url"):
         chat(api, messages=[{"role": "user", "content": [image]}])
-    with pytest.raises(openai.BadRequestError, match=r"messages\[0\].role tool"):
+    with pytest.raises(openai.BadRequestError, match=r"messages\[0\].role cannot be tool"):
         chat(api, messages=[{"role": "tool", "content": "x", "tool_call_id": "1"}])
 
 
@@ -207,10 +207,39 @@ def test_what_makes_no_sense_is_refused(client: Client, wrong: dict[str, Any]) -
     assert refused.value["error"]["type"] == "invalid_request_error"
 
 
+@pytest.mark.parametrize(
+    ("wrong", "param", "sentence"),
+    [
+        ({"messages": []}, "messages", "messages не может быть []: подойдёт хотя бы одна реплика."),
+        ({"messages": [{"content": "a"}]}, "messages[0].role", "Здесь нужно поле messages[0].role типа string."),
+        ({"messages": [{"role": "tool", "content": "a"}]}, "messages[0].role",
+         "messages[0].role не может быть tool: подойдёт system, developer, user, assistant."),
+        ({"messages": [{"role": "user", "content": [{"type": "text"}]}]}, "messages[0].content[0].text",
+         "Здесь нужно поле messages[0].content[0].text типа string."),
+        ({"messages": [{"role": "user", "content": [{"type": "input_audio"}]}]}, "messages[0].content[0].type",
+         "messages[0].content[0].type не может быть input_audio: подойдёт text."),
+        ({"logprobs": True, "top_logprobs": 25}, "top_logprobs", "top_logprobs не может быть 25: подойдёт 0…20."),
+        ({"model": "gpt-4"}, "model", "Модели gpt-4 здесь нет. Здесь chatting."),
+        ({"prompt": [999999]}, "prompt", "prompt не может быть 999999: подойдёт 0…"),
+        ({"prompt": []}, "prompt", "prompt не может быть []: подойдёт хотя бы один токен."),
+        ({"prompt": "a", "logprobs": 21}, "logprobs", "logprobs не может быть 21: подойдёт 0…20."),
+        ({"prompt": "длинно " * 300}, "prompt", "Это слишком длинно: токенов "),
+    ],
+)  # fmt: skip
+def test_a_refusal_names_the_field_and_apart_from_it_what_was_wrong(
+    client: Client, wrong: dict[str, Any], param: str, sentence: str
+) -> None:
+    place = "/v1/completions" if "prompt" in wrong else "/v1/chat/completions"
+    refused = client.post(place, {"messages": ASKED, **wrong}, X_Language="ru")
+    assert refused.value["error"]["param"] == param
+    assert refused.message.startswith(sentence)
+
+
 def test_a_conversation_that_the_mind_cannot_hold_is_refused(api: openai.OpenAI) -> None:
-    with pytest.raises(openai.BadRequestError) as refused:
+    with pytest.raises(openai.BadRequestError, match="the mind holds 256 together with its answer") as refused:
         chat(api, messages=[{"role": "user", "content": "длинно " * 300}])
     assert refused.value.code == "context_length_exceeded"
+    assert refused.value.param == "messages"
 
 
 def test_another_model_is_not_passed_off_as_this_one(api: openai.OpenAI, client: Client) -> None:

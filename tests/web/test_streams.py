@@ -17,6 +17,7 @@ from chat_app import conversation as conversations
 from chat_app import engine
 from chat_app.chat import Chat
 from chat_app.mind import open_mind
+from chat_app.template import Message
 from chat_app.web import seats
 from chat_app.web.server import Web
 
@@ -179,6 +180,38 @@ def test_a_conversation_gives_one_answer_at_a_time(client: Client, monkeypatch: 
         events.close()
 
 
+def test_whoever_only_wants_to_read_is_soon_told_that_an_answer_is_being_written(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chat_app.web.talks._PATIENCE", 20)
+    talk = client.new()
+    with client.open_stream(f"{talk}/say", {"text": "Считай"}) as writing:
+        events = pieces(writing)
+        next(events)
+        started = time.perf_counter()
+        assert client.get(talk).status == 409
+        assert time.perf_counter() - started < 5
+        events.close()
+
+
+def test_a_conversation_that_another_program_goes_on_with_meanwhile_goes_on_under_another_id(client: Client) -> None:
+    talk = client.new()
+    with client.open_stream(f"{talk}/say", {"text": "Считай", "sampling": {"max_tokens": 9}}) as writing:
+        events = pieces(writing)
+        next(events)
+        theirs = conversations.load(client.web.talks.folder / f"{talk.rsplit('/', 1)[1]}.jsonl", "")
+        theirs.add(Message("assistant", "Другая программа"))
+        *_, (_, last) = events
+    ours = f"/api/conversations/{json.loads(last.removeprefix(b'data: '))['done']['id']}"
+    assert ours != talk
+    assert [message["content"] for message in client.get(talk).value["messages"]] == ["Считай", "Другая программа"]
+    found = client.get(ours).value
+    assert [message["content"][:7] for message in found["messages"]] == ["Считай", "раз два"]
+    assert "Another program went on" in found["problem"]
+    assert client.ask("DELETE", ours).status == 200
+    assert theirs.path.exists()
+
+
 def test_what_is_read_meanwhile_does_not_wait_for_the_answer(client: Client) -> None:
     talk = client.new()
     with client.open_stream(f"{talk}/say", {"text": "Считай"}) as writing:
@@ -210,7 +243,7 @@ def test_a_stream_that_a_change_of_mind_breaks_off_is_no_answer(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(seats, "AT_ONCE", 1)
-    monkeypatch.setattr("chat_app.web.openai_api._PATIENCE", 0.02)
+    monkeypatch.setattr("chat_app.web.streams._PATIENCE", 0.02)
     asked = {"messages": [{"role": "user", "content": "Считай"}], "stream": True}
     with (
         client.open_stream("/v1/chat/completions", asked) as writing,

@@ -16,8 +16,9 @@ from web_client import Client
 
 from chat_app import conversation as conversations
 from chat_app.chat import Chat
+from chat_app.engine import Engine
 from chat_app.errors import TooManyAtOnce
-from chat_app.mind import open_mind
+from chat_app.mind import Mind, open_mind
 from chat_app.template import Message
 from chat_app.web import seats
 from chat_app.web import talks as talks_module
@@ -237,6 +238,16 @@ def test_what_another_program_writes_is_read_and_nothing_of_ours_is_lost(
     assert ("user", "Не поместилось") in roles(client, talk)
 
 
+def test_a_conversation_whose_file_was_removed_by_hand_is_not_there_any_more(client: Client) -> None:
+    talk, other = client.new(), client.new()
+    for each in (talk, other):
+        client.post(f"{each}/say", {"text": "Раз"})
+    (client.web.talks.folder / f"{talk.rsplit('/', 1)[1]}.jsonl").unlink()
+    assert [f"/api/conversations/{each['id']}" for each in client.get("/api/conversations").value] == [other]
+    assert client.get(talk).status == 404
+    assert talk.rsplit("/", 1)[1] not in client.web.talks._open
+
+
 def test_a_conversation_deleted_while_a_request_waits_for_it_does_not_come_back(client: Client) -> None:
     talk = client.new()
     client.post(f"{talk}/say", {"text": "Раз"})
@@ -289,6 +300,29 @@ def test_another_mind_takes_over_and_the_conversation_goes_on(two: Client) -> No
     assert two.post("/api/mind", {"name": "second"}).value["mind"]["name"] == "second"
     assert two.post(f"{talk}/say", {"text": "Б"}).text == "Пока!"
     assert [text for _, text in roles(two, talk)] == ["А", HELLO, "Б", "Пока!"]
+
+
+def reading(client: Client, talk: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the conversation be read, and another one begun, while a mind wakes up."""
+    real = Engine.with_mind
+
+    def woken(mind: Mind) -> Engine:
+        assert roles(client, talk)
+        client.new()
+        return real(mind)
+
+    monkeypatch.setattr(Engine, "with_mind", woken)
+
+
+def test_what_is_read_while_another_mind_wakes_up_is_talked_about_with_that_one(
+    two: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    talk = two.new()
+    two.post(f"{talk}/say", {"text": "А"})
+    reading(two, talk, monkeypatch)
+    assert two.post("/api/mind", {"name": "second"}).status == 200
+    assert {open_one.chat.mind.name for open_one in two.web.talks._open.values()} <= {"second"}
+    assert two.post(f"{talk}/say", {"text": "Б"}).text == "Пока!"
 
 
 @pytest.mark.parametrize("name", ["nobody", "../first", "broken", ""])
@@ -399,13 +433,20 @@ def test_beside_a_terminal_the_conversation_there_is_read_only(chatting: Path, t
     assert len(conversations.load(chat.conversation.path, "").turns) == 2
 
 
-def test_the_page_follows_the_terminal_to_another_mind(two: Client, chatting: Path, tmp_path: Path) -> None:
+def test_the_page_follows_the_terminal_to_another_mind(
+    two: Client, chatting: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     chat = Chat.with_mind(open_mind(tmp_path / "first.mind"), tmp_path / "more")
     web = chat.beside = Web(chat, "ru", terminal=True)
     client = Client(web)
     try:
-        chat.switch(open_mind(tmp_path / "second.mind"))
+        talk = client.new()
+        client.post(f"{talk}/say", {"text": "А"})
+        with monkeypatch.context() as patch:
+            reading(client, talk, patch)
+            chat.switch(open_mind(tmp_path / "second.mind"))
         assert client.get("/api/state").value["mind"]["name"] == "second"
+        assert client.post(f"{talk}/say", {"text": "Б"}).text == "Пока!"
         assert client.post(f"{client.new()}/say", {"text": "А"}).text == "Пока!"
         assert web.talks.voice.seats.engine.weights is chat.engine.weights  # one copy in memory
     finally:
