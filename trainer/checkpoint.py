@@ -47,6 +47,8 @@ class State:
     samples: list[dict[str, Any]] = field(default_factory=list)
     tokens_before: int = 0
     """Read before this run, by the mind that it began as."""
+    seconds_before: float = 0.0
+    """What that took."""
     samples_before: list[dict[str, Any]] = field(default_factory=list)
     """What that mind wrote while it grew, in the words of a card (trainer/childhood.py)."""
     origin: dict[str, str] = field(default_factory=dict)

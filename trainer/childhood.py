@@ -32,11 +32,12 @@ def of(state: State) -> list[dict[str, Any]]:
     return chosen
 
 
-def before(start: Path) -> tuple[int, list[dict[str, Any]]]:
-    """(tokens read, samples) of the checkpoint's folder or the `.mind` that a run begins as."""
+def before(start: Path) -> tuple[int, float, list[dict[str, Any]]]:
+    """(tokens read, seconds that took, samples) of the checkpoint's folder or the `.mind` that a run begins as."""
     if checkpoint.is_one(start):
         state = checkpoint.load(start).state
-        return state.tokens_before + state.iteration * state.tokens_per_iteration, of(state)
+        read = state.tokens_before + state.iteration * state.tokens_per_iteration
+        return read, state.seconds_before + state.seconds, of(state)
     card = vocabulary.opened(start).card  # which may hold anything
     samples = []
     with suppress(NoChildhood):
@@ -47,8 +48,9 @@ def before(start: Path) -> tuple[int, list[dict[str, Any]]]:
             if stage.tokens is not None
         ]
     figures = card.get("figures")
-    read = figures.get("tokens_seen") if isinstance(figures, dict) else None
-    return max([read if isinstance(read, int) else 0, *(sample["tokens_seen"] for sample in samples)]), samples
+    read, hours = (figures.get(name) if isinstance(figures, dict) else None for name in ("tokens_seen", "hours"))
+    tokens = max([read if isinstance(read, int) else 0, *(sample["tokens_seen"] for sample in samples)])
+    return tokens, 3600 * hours if isinstance(hours, (int, float)) and hours > 0 else 0.0, samples
 
 
 def _moments(samples: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -157,7 +157,7 @@ def _card(recipe: Recipe, settings: Training, held_out: HeldOut, model: Transfor
             "held_out_characters": held_out.total.characters,
             "iterations": state.iteration,
             "tokens_seen": state.tokens_before + state.iteration * state.tokens_per_iteration,
-            "hours": round(state.seconds / 3600, 2),
+            "hours": round((state.seconds_before + state.seconds) / 3600, 2),
         },
         "held_out_bits_per_byte": {n: round(bits_per_byte(losses[n], c), 4) for n, c in held_out.counts.items()},
         "curve": [{key: row[key] for key in ("iteration", "train", "val")} for row in state.curve],

@@ -74,7 +74,7 @@ class Run:
             origin=origin or {},
         )
         if start is not None and not checkpoint.exists(folder / LAST):
-            self.state.tokens_before, self.state.samples_before = childhood.before(start)
+            self.state.tokens_before, self.state.seconds_before, self.state.samples_before = childhood.before(start)
         self.stop = False
         # A shape of its own for the cooldown's longer sequences: code for any shape would be slower in both.
         self._forward = torch.compile(self.model, dynamic=False) if settings.compile else self.model

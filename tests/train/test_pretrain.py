@@ -143,8 +143,9 @@ def test_a_mind_and_its_checkpoint_tell_the_same_childhood(folder, small, tmp_pa
     export.export(small, folder, vocabulary.load(folder), tmp_path / "young.mind")
     began = checkpoint.load(folder / "pretrain" / "best").state
     for start in (tmp_path / "young.mind", folder / "pretrain" / "best"):
-        tokens, samples = childhood.before(start)
+        tokens, seconds, samples = childhood.before(start)
         assert tokens == began.iteration * began.tokens_per_iteration
+        assert seconds == pytest.approx(began.seconds, abs=0.005 * 3600)  # a card has hours with two digits
         assert samples == childhood.of(began) != []
 
 
@@ -161,12 +162,12 @@ def test_a_childhood_is_small_enough_to_travel_in_the_card() -> None:
     {"samples": None}, {"figures": None}, {"samples": ["текст"]}, {"figures": {"tokens_seen": None}}, {"samples": {}},
 ])  # fmt: skip
 def test_a_card_may_hold_anything_and_tell_no_childhood(tmp_path, card) -> None:
-    assert childhood.before(minds.random_mind(tmp_path / "odd.mind", card=card)) == (0, [])
+    assert childhood.before(minds.random_mind(tmp_path / "odd.mind", card=card)) == (0, 0, [])
 
 
 def test_an_older_card_tells_its_childhood_in_proportion() -> None:
-    tokens, samples = childhood.before(minds.ROOT / "assets" / "homunculus-small-base.mind")
-    assert tokens == 20037632
+    tokens, seconds, samples = childhood.before(minds.ROOT / "assets" / "homunculus-small-base.mind")
+    assert (tokens, seconds) == (20037632, 2 * 3600)
     assert [sample["tokens_seen"] for sample in samples][-1] == tokens
 
 
@@ -590,11 +591,11 @@ def test_a_run_starts_from_a_mind_or_an_earlier_checkpoint(mind, folder, small, 
         run = run_in(fresh, small, start=start)
         assert run.state.iteration == 0
         inherited = childhood.before(start)
-        assert (run.state.tokens_before, run.state.samples_before) == inherited
-        assert inherited[0] > 0 < len(inherited[1])
+        assert (run.state.tokens_before, run.state.seconds_before, run.state.samples_before) == inherited
+        assert inherited[0] > 0 < len(inherited[2])
         run.save()
         again = run_in(fresh, small, start=tmp_path / "gone.mind")
-        assert (again.state.tokens_before, again.state.samples_before) == inherited
+        assert (again.state.tokens_before, again.state.seconds_before, again.state.samples_before) == inherited
         for name, tensor in checkpoint.load(folder / "pretrain" / "best").model.items():
             assert torch.allclose(run.model.state_dict()[name], tensor, atol=tolerance, rtol=0), name
 
