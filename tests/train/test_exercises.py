@@ -161,6 +161,20 @@ def test_what_was_told_is_said_again_at_the_end(made) -> None:
         assert last & set().union(*said), texts(conversation)
 
 
+def test_a_pet_and_its_owner_are_told_apart(made) -> None:
+    told_apart = 0
+    for conversation in made["acquaintance"]:
+        said = [text.lower() for text in texts(conversation)]
+        asked = dict(zip(said[::2], said[1::2], strict=True))
+        owner = [answer for question, answer in asked.items() if "как меня зовут" in question]
+        pet = [answer for question, answer in asked.items() if "как зовут мо" in question]
+        if owner and pet:
+            told_apart += 1
+            assert not any(name.lower() in owner[0] for name in acquaintance.PETS)
+            assert any(name.lower() in pet[0] for name in acquaintance.PETS)
+    assert told_apart > 5
+
+
 @pytest.mark.parametrize(
     ("number", "nominative", "genitive", "dative"),
     [

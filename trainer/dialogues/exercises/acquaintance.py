@@ -1,4 +1,4 @@
-"""Somebody tells about himself and asks for it again: a name, an age, a town, a pet, a colour.
+"""Somebody tells about himself and asks for it again: a name, an age, a town, a pet, a trade, a colour.
 
 Names and pets are held out by name: whether a mind remembers, or only knows names by heart, shows in those.
 """
@@ -62,16 +62,26 @@ _PETS: Final = (
     "Найда",
 )  # fmt: skip
 _HELD_OUT_PETS: Final = ("Плюшка", "Тиша", "Боцман", "Клякса")
-_TOWNS: Final = (  # из …, в …
-    ("Москвы", "Москве"), ("Казани", "Казани"), ("Перми", "Перми"), ("Омска", "Омске"), ("Томска", "Томске"),
-    ("Тулы", "Туле"), ("Твери", "Твери"), ("Самары", "Самаре"), ("Саратова", "Саратове"), ("Пензы", "Пензе"),
-    ("Рязани", "Рязани"), ("Воронежа", "Воронеже"), ("Иркутска", "Иркутске"), ("Минска", "Минске"),
-    ("Пскова", "Пскове"), ("Вологды", "Вологде"), ("Калуги", "Калуге"), ("Краснодара", "Краснодаре"),
-    ("Мурманска", "Мурманске"), ("Читы", "Чите"), ("Новосибирска", "Новосибирске"),
-    ("Екатеринбурга", "Екатеринбурге"), ("Владивостока", "Владивостоке"), ("Сочи", "Сочи"),
+PETS: Final = (*_PETS, *_HELD_OUT_PETS)
+_TOWNS: Final = (  # из …, живу …
+    ("Москвы", "в Москве"), ("Казани", "в Казани"), ("Перми", "в Перми"), ("Омска", "в Омске"),
+    ("Томска", "в Томске"), ("Тулы", "в Туле"), ("Твери", "в Твери"), ("Самары", "в Самаре"),
+    ("Саратова", "в Саратове"), ("Пензы", "в Пензе"), ("Рязани", "в Рязани"), ("Воронежа", "в Воронеже"),
+    ("Иркутска", "в Иркутске"), ("Минска", "в Минске"), ("Пскова", "в Пскове"), ("Вологды", "в Вологде"),
+    ("Калуги", "в Калуге"), ("Краснодара", "в Краснодаре"), ("Мурманска", "в Мурманске"), ("Читы", "в Чите"),
+    ("Новосибирска", "в Новосибирске"), ("Екатеринбурга", "в Екатеринбурге"), ("Владивостока", "во Владивостоке"),
+    ("Сочи", "в Сочи"),
 )  # fmt: skip
 _COLOURS: Final = (
     "синий", "красный", "зелёный", "жёлтый", "белый", "чёрный", "оранжевый", "голубой", "розовый", "серый",
+)  # fmt: skip
+_JOBS: Final = (  # я …, работаю …
+    ("врач", "врачом"), ("учитель", "учителем"), ("повар", "поваром"), ("водитель", "водителем"),
+    ("программист", "программистом"), ("бухгалтер", "бухгалтером"), ("медсестра", "медсестрой"),
+    ("инженер", "инженером"), ("продавец", "продавцом"), ("строитель", "строителем"), ("юрист", "юристом"),
+    ("дизайнер", "дизайнером"), ("электрик", "электриком"), ("воспитатель", "воспитателем"),
+    ("парикмахер", "парикмахером"), ("библиотекарь", "библиотекарем"), ("слесарь", "слесарем"),
+    ("журналист", "журналистом"), ("тренер", "тренером"), ("курьер", "курьером"),
 )  # fmt: skip
 _YEARS: Final[Forms] = ("год", "года", "лет")
 
@@ -106,18 +116,23 @@ _MEANWHILE: Final = (
 
 
 def conversation(chance: random.Random) -> Conversation:
-    """Something told, perhaps something in between, and the question that shows whether it was remembered."""
-    told: Callable[[random.Random], Told] = chance.choice((*5 * (_name,), _age, _town, _pet, _colour))
-    first, last, held = told(chance)
-    pairs = [first]
-    if told is not _name and chance.random() < 0.3:
-        name = _called(chance)
-        pairs.insert(0, (_written(_MY_NAME, name, chance), chance.choice(_GLAD).format(n=name)))
-    while chance.random() < 0.35:
-        pairs.append(_meanwhile(chance))
-    pairs.append(last)
+    """One thing told or several, perhaps others in between, and questions that show what of it was remembered.
+
+    Of several the one is not to be taken for the other: a pet has a name, too.
+    """
+    kinds: list[Callable[[random.Random], Told]] = [chance.choice((*5 * (_name,), _age, _town, _pet, _job, _colour))]
+    while chance.random() < 0.3 and len(kinds) < 4:
+        kinds.append(chance.choice([kind for kind in (_name, _age, _town, _pet, _job, _colour) if kind not in kinds]))
+    told = [kind(chance) for kind in kinds]
+    chance.shuffle(told)
+    pairs: list[tuple[str, str]] = []
+    for said, _, _ in told:
+        pairs.append(said)
+        while chance.random() < 0.35 / len(told):
+            pairs.append(_meanwhile(chance))
+    pairs += [asked for _, asked, _ in chance.sample(told, chance.randint(1, len(told)))]
     messages = [message for said, answer in pairs for message in (Message("user", said), Message("assistant", answer))]
-    return Conversation(messages, held, recalls=True)
+    return Conversation(messages, held=any(held for _, _, held in told), recalls=True)
 
 
 def _name(chance: random.Random) -> Told:
@@ -156,13 +171,13 @@ def _age(chance: random.Random) -> Told:
 
 def _town(chance: random.Random) -> Told:
     origin, place = chance.choice(_TOWNS)
-    said = chance.choice(("я из {o}", "я живу в {p}", "живу в {p}", "привет из {o}", "я сам из {o}")).format(
+    said = chance.choice(("я из {o}", "я живу {p}", "живу {p}", "привет из {o}", "я сам из {o}")).format(
         o=origin, p=place
     )
     heard = chance.choice(("Рад привету из {o}!", "Из {o}? Здорово!", "Запомнил: ты из {o}."))
     asked = chance.choice(("где я живу?", "в каком городе я живу?", "откуда я?", "помнишь, откуда я?", "а где я живу?"))
-    origins, places = ("Ты из {o}.", "Ты из {o}, я помню."), ("В {p}.", "Ты живёшь в {p}.")
-    answer = chance.choice(origins if "откуда" in asked else places).format(o=origin, p=place)
+    origins, places = ("Ты из {o}.", "Ты из {o}, я помню."), ("{p}.", "Ты живёшь {p}.")
+    answer = wordings.sentence(chance.choice(origins if "откуда" in asked else places).format(o=origin, p=place))
     return (wordings.typed(said, chance), heard.format(o=origin)), (wordings.typed(asked, chance), answer), False
 
 
@@ -174,8 +189,23 @@ def _pet(chance: random.Random) -> Told:
     heard = chance.choice(("Отличное имя — {p}!", "{p}! Передавай привет.", "Запомнил: {p}.", "{p} — звучит тепло."))
     asked = chance.choice(("как зовут {w}?", "а как зовут {w}?", "помнишь, как зовут {w}?", "напомни, как зовут {w}"))
     answer = chance.choice((f"{wordings.sentence(what)} зовут {pet}.", f"{pet}!", f"Помню: {pet}."))
-    first = _written((f"{whose} зовут {{n}}",), pet, chance), heard.format(p=pet)
+    kind = {"моего кота": "кот", "мою кошку": "кошка", "мою собаку": "собака", "моего пса": "пёс"}[whose]
+    said = (f"{whose} зовут {{n}}", f"{whose} зовут {{n}}", f"у меня есть {kind} {{n}}", f"у меня {kind}, зовут {{n}}")
+    first = _written(said, pet, chance), heard.format(p=pet)
     return first, (wordings.typed(asked.format(w=whose), chance), answer), held
+
+
+def _job(chance: random.Random) -> Told:
+    plain, by_trade = chance.choice(_JOBS)
+    said = chance.choice(("я работаю {t}", "работаю {t}", "я {p}", "я {p} по профессии")).format(t=by_trade, p=plain)
+    heard = chance.choice(("{t}? Нужное дело!", "Запомнил: ты работаешь {t}.", "Хорошая работа! Устаёшь?"))
+    asked = chance.choice(("кем я работаю?", "а кем я работаю?", "помнишь, кем я работаю?", "какая у меня работа?"))
+    answer = chance.choice(("Ты работаешь {t}.", "{t}!", "Помню: {t}."))
+    return (
+        (wordings.typed(said, chance), wordings.sentence(heard.format(t=by_trade))),
+        (wordings.typed(asked, chance), wordings.sentence(answer.format(t=by_trade))),
+        False,
+    )
 
 
 def _colour(chance: random.Random) -> Told:
