@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 
 from chat_app import tokenizer as tokenizers
 from chat_app.pieces import CONTROL, NORMAL, UNKNOWN, Pieces
-from chat_app.template import MARKS
+from chat_app.template import MARKS, Message
 from trainer import recipe as recipes
-from trainer.dialogues import gather, intents, rewording
+from trainer.dialogues import ellipsis, gather, intents, rewording
 from trainer.dialogues.packing import IGNORED, AnswerBatches, Packed
 from trainer.dialogues.report import Report
-from trainer.dialogues.shapes import Malformed, messages_of
+from trainer.dialogues.shapes import Conversation, Malformed, messages_of
 from trainer.dialogues.sources import conversations, smalltalk
 from trainer.errors import CorpusError, StageError
 from trainer.sections import Dialogues, DialogueSource
@@ -477,3 +477,46 @@ def test_a_file_of_conversations_that_is_missing_or_cut_names_the_stage_to_run(t
     path.unlink() if content is None else path.write_bytes(content)
     with pytest.raises(StageError, match=r"run the dialogues stage"):
         gather.load(tmp_path, "train")
+
+
+# --- questions that leave out what the one before has said ---------------------------------------------------------
+
+
+def exchanges(*questions: str, held: bool = False) -> list[Conversation]:
+    return [Conversation([Message("user", each), Message("assistant", f"об этом: {each}")], held) for each in questions]
+
+
+def test_questions_that_begin_alike_are_asked_in_rows_and_nothing_is_lost() -> None:
+    asked = ["Столица Франции?", "столица италии", "столица Чили?", "Что такое снег?", "что такое лёд", "привет"]
+    pieces = exchanges(*asked)
+    found = ellipsis.strung(pieces, 1.0, (), random.Random(3))
+    said = [message.content for each in found for message in each.messages]
+    assert sorted(said[1::2]) == sorted(piece.messages[1].content for piece in pieces)
+    for each in found:
+        first, *rest = (message.content for message in each.messages[::2])
+        assert first in asked
+        for question, answer in zip(rest, each.messages[3::2], strict=True):
+            assert re.fullmatch(r"(ну а|а|и) \w+\??", question)
+            assert question.split()[-1].rstrip("?").lower() in answer.content.lower()
+    assert max(len(each.messages) for each in found) > 2
+
+
+def test_what_is_held_out_stays_alone_and_no_forbidden_wording_is_made() -> None:
+    held = exchanges("столица Перу", held=True)
+    found = ellipsis.strung(
+        [*held, *exchanges("столица Чили", "столица Кубы")],
+        1.0,
+        {"а кубы", "ну а кубы", "и кубы", "а чили", "ну а чили", "и чили"},
+        random.Random(1),
+    )
+    assert held[0] in found
+    assert {message.content for each in found for message in each.messages[::2]} == {
+        "столица Перу",
+        "столица Чили",
+        "столица Кубы",
+    }
+
+
+def test_the_same_is_not_asked_again_in_half_a_sentence() -> None:
+    (row,) = ellipsis.strung(exchanges("что такое снег", "что такое Снег?"), 1.0, (), random.Random(0))
+    assert all(message.content.lower().startswith("что такое снег") for message in row.messages[::2])

@@ -11,7 +11,7 @@ from typing import Any, Final
 from chat_app.template import Message
 from trainer import hub, rows
 from trainer.corpora.documents import files
-from trainer.dialogues import exercises, intents, rewording
+from trainer.dialogues import ellipsis, exercises, intents, rewording
 from trainer.dialogues.draw import fraction
 from trainer.dialogues.report import Report
 from trainer.dialogues.shapes import LISTS, Conversation, Malformed, messages_of
@@ -42,7 +42,8 @@ def conversations(name: str, settings: Dialogues, report: Report) -> Iterator[Co
             if "turns" in row:
                 yield from _read(name, where, row, settings, report, forbidden)
         crossed = intents.cross((row for _, row in found if "user" in row), settings.pairs_per_intent, forbidden)
-        pieces = [_reworded(*pair, settings.reworded, forbidden, chance) for pair in crossed]
+        reworded = (_reworded(*pair, settings.reworded, forbidden, chance) for pair in crossed)
+        pieces = ellipsis.strung(reworded, settings.elliptic, forbidden, chance)
     for kind, count in source.generated.items():
         pieces += exercises.make(kind, count, settings.seed)
     yield from _chained(pieces, settings.chain, chance)
