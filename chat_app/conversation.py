@@ -6,6 +6,8 @@ program went on with is left to it, and one that vanished is written anew: what 
 
 from __future__ import annotations
 
+import errno
+import os
 import threading
 import time
 from contextlib import suppress
@@ -234,6 +236,8 @@ def load(path: Path, mind: str) -> Conversation:
     conversation = Conversation(path.parent, mind)
     same_mind = False
     try:
+        if path.is_dir():  # of which Windows says that permission is denied
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         data = path.read_bytes()
     except (OSError, ValueError) as error:  # ValueError: no file can have this name
         raise ConversationUnreadable(path=path, reason=error) from error
