@@ -154,6 +154,19 @@ def test_without_a_browser_the_address_is_told(chatting: Path, environment: dict
     assert all(LOOPBACK in line for line in used if not line.startswith("socket.__new__")), used  # and nobody else
 
 
+def test_a_key_of_the_environment_opens_the_api(chatting: Path, environment: dict[str, str]) -> None:
+    with program(
+        chatting, "--web", environment=environment | {"MIND_IN_A_BOX_API_KEY": "ключик".encode().hex()}
+    ) as running:
+        text = said(running, "Ctrl-C")
+        host, port, _ = address_in(text)
+        key = "ключик".encode().hex()
+        assert f"key {key}" in text
+        assert json.loads(ask((host, port, key), "GET", "/v1/models"))["object"] == "list"
+        interrupt(running)
+        running.communicate(timeout=LONGEST)
+
+
 def test_the_browser_opens_with_the_token_where_no_server_sees_it(
     chatting: Path, environment: dict[str, str], browser: Path
 ) -> None:
