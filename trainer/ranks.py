@@ -90,4 +90,5 @@ def join(device: str) -> tuple[Ranks, str]:
 def leave() -> None:
     """Say good-bye to the other processes, if there are any."""
     if dist.is_initialized():
+        dist.barrier()  # together: who leaves while another still evaluates may abort in gloo's threads
         dist.destroy_process_group()
