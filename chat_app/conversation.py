@@ -42,7 +42,7 @@ class Conversation:
     _latest: ClassVar = datetime.now()
 
     def __init__(self, folder: Path, mind: str = "") -> None:
-        self.path = folder / f"{self._moment():%Y-%m-%d-%H%M%S-%f}{SUFFIX}"
+        self.path = folder / self._name()
         self.mind = mind
         self.messages: list[Message] = []
         self.rated: list[tuple[list[Message], bool]] = []
@@ -59,11 +59,11 @@ class Conversation:
         self._moved = False
 
     @staticmethod
-    def _moment() -> datetime:
-        """Now, and later than at the last call: names must differ, and a clock of Windows stands still for 16 ms."""
+    def _name() -> str:
+        """Of a new file: the moment, and later than at the last call, for a clock of Windows stands still for 16 ms."""
         with _BEGINNING:
             Conversation._latest = max(datetime.now(), Conversation._latest + timedelta(microseconds=1))
-            return Conversation._latest
+            return f"{Conversation._latest:%Y-%m-%d-%H%M%S-%f}{SUFFIX}"
 
     @property
     def system(self) -> str | None:
@@ -183,7 +183,7 @@ class Conversation:
             self._waiting = self._lines()
             if size:
                 self.problem, self._moved = ConversationShared(path=self.path), True
-                self.path = self.path.with_name(f"{self._moment():%Y-%m-%d-%H%M%S-%f}{SUFFIX}")
+                self.path = self.path.with_name(self._name())
         left = memoryview(data := b"".join(line + b"\n" for line in self._waiting))
         with self.path.open("ab", buffering=0) as file:
             before = file.tell()

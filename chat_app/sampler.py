@@ -101,16 +101,16 @@ def _between(least: float, most: float, *, above: bool = False) -> Callable[[obj
 
 
 RANGES: Final[dict[str, tuple[float, float]]] = {
-    "temperature": (0, 100), "top_k": (0, LARGEST_SEED), "top_p": (0, 1), "min_p": (0, 1),
+    "temperature": (0, 100), "top_k": (0, LARGEST_SEED), "top_p": (0.01, 1), "min_p": (0, 1),
     "repetition_penalty": (0.01, 100), "repetition_window": (0, LARGEST_SEED), "no_repeat_ngram": (0, LARGEST_SEED),
     "max_tokens": (1, LARGEST_SEED), "seed": (0, LARGEST_SEED),
 }  # fmt: skip
-"""The least and the most that each setting takes; a top_p of 0 is just out of its range."""
+"""The least and the most that each setting is offered with; any top_p above 0 is taken."""
 _ANY_NUMBER: Final = Reason("целое число ≥ 0", "a whole number ≥ 0")
 _LIMITS: Final[dict[str, tuple[Callable[[object], bool], str | Reason]]] = {
     "temperature": (_between(*RANGES["temperature"]), "0…100"),
     "top_k": (_whole(0), _ANY_NUMBER),
-    "top_p": (_between(*RANGES["top_p"], above=True), Reason("число больше 0 и до 1", "a number above 0, up to 1")),
+    "top_p": (_between(0, 1, above=True), Reason("число больше 0 и до 1", "a number above 0, up to 1")),
     "min_p": (_between(*RANGES["min_p"]), "0…1"),
     "repetition_penalty": (_between(*RANGES["repetition_penalty"]), "0.01…100"),
     "repetition_window": (_whole(0), _ANY_NUMBER),

@@ -64,7 +64,7 @@ class PageApi:
             "modes": [OWN, *mind.variants] if mind.variants else [],
             "mode": (self._talks.voice.mode or OWN) if mind.variants else None,
             "sampling": self._talks.voice.sampling.to_dict(),
-            "limits": RANGES | {"top_p": (0.01, 1)},  # a field takes its least too, and a top_p of 0 is none
+            "limits": RANGES,
             "childhood": self._remembers_childhood(),
         })  # fmt: skip
 
