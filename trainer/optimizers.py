@@ -3,12 +3,52 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
+from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from trainer.model import Transformer
 from trainer.sections import Training
+
+
+class StackedMuon(torch.optim.Muon):
+    """torch.optim.Muon for a GPU, which takes the matrices of one shape together instead of launching for each.
+
+    The same updates from the same state: Nesterov's momentum and the original adjustment of the rate, torch's defaults.
+    """
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+        """One update of every parameter that has a gradient (Jordan et al., kellerjordan.github.io/posts/muon)."""
+        for group in self.param_groups:
+            params, grads, momenta = list[Tensor](), list[Tensor](), list[Tensor]()
+            self._init_group(group, params, grads, momenta)
+            alike = defaultdict[torch.Size, list[int]](list)
+            for i, param in enumerate(params):
+                alike[param.shape].append(i)
+            for (rows, columns), places in alike.items():
+                grad = torch.stack([grads[i] for i in places])  # [N, rows, columns]
+                momentum = torch.stack([momenta[i] for i in places]).lerp_(grad, 1 - group["momentum"])
+                update = orthogonal(grad.lerp(momentum, group["momentum"]), group["ns_coefficients"], group["ns_steps"])
+                rate = group["lr"] * math.sqrt(max(1, rows / columns))
+                for n, i in enumerate(places):
+                    momenta[i].copy_(momentum[n])
+                    params[i].mul_(1 - group["lr"] * group["weight_decay"]).add_(update[n], alpha=-rate)
+
+
+def orthogonal(matrices: Tensor, coefficients: tuple[float, float, float], steps: int) -> Tensor:
+    """U V^T of each matrix U S V^T [N, rows, columns], roughly, by Newton and Schulz' iteration in bf16."""
+    a, b, c = coefficients
+    tall = matrices.shape[1] > matrices.shape[2]
+    x = matrices.bfloat16().mT if tall else matrices.bfloat16()
+    x = x / x.flatten(1).norm(dim=1).clamp(min=1e-7)[:, None, None]  # no singular value above 1
+    for _ in range(steps):
+        gram = x @ x.mT
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return x.mT if tall else x
 
 
 def make(model: Transformer, settings: Training) -> list[torch.optim.Optimizer]:
@@ -29,7 +69,8 @@ def make(model: Transformer, settings: Training) -> list[torch.optim.Optimizer]:
         torch.optim.AdamW(groups, lr=settings.lr, betas=betas, fused=next(model.parameters()).is_cuda)
     ]
     if settings.optimizer == "muon":
-        optimizers.append(torch.optim.Muon(matrices, lr=settings.muon_lr, weight_decay=settings.weight_decay))
+        kind = StackedMuon if matrices[0].is_cuda else torch.optim.Muon  # stacked, a CPU takes a third longer
+        optimizers.append(kind(matrices, lr=settings.muon_lr, weight_decay=settings.weight_decay))
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["peak_lr"] = group["lr"]

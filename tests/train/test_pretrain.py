@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import itertools
 import math
 import os
@@ -444,6 +445,30 @@ def test_a_warm_up_ends_where_the_cooldown_begins(folder, small) -> None:
     assert optimizers.rate_ratio(wsd, 40, 60, (40, 0.5)) == pytest.approx(0.5)  # never again once it cools
     with pytest.raises(ValueError, match="warmup_iters 100 is not below max_iters 50"):
         Training(warmup_iters=100, max_iters=50)
+
+
+def test_muon_in_stacks_learns_what_torchs_own_learns() -> None:
+    def matrices() -> list[torch.nn.Parameter]:
+        chance = torch.Generator().manual_seed(1)
+        return [torch.nn.Parameter(torch.randn(shape, generator=chance))
+                for shape in ((48, 48), (96, 32), (32, 96), (96, 32), (48, 48), (8, 24))]  # fmt: skip
+
+    torchs, ours = matrices(), matrices()
+    both = [kind(params, lr=0.02, weight_decay=0.1)
+            for kind, params in ((torch.optim.Muon, torchs), (optimizers.StackedMuon, ours))]  # fmt: skip
+    chance = torch.Generator().manual_seed(2)
+    for iteration in range(6):
+        for a, b in zip(torchs, ours, strict=True):
+            a.grad = torch.randn(a.shape, generator=chance)
+            b.grad = a.grad.clone()
+        if iteration == 2:
+            torchs[1].grad = ours[1].grad = None  # has learned nothing
+        if iteration == 4:
+            both[1].load_state_dict(copy.deepcopy(both[0].state_dict()))  # whichever wrote it
+        for optimizer in both:
+            optimizer.step()
+    for begun, a, b in zip(matrices(), torchs, ours, strict=True):
+        assert (a - b).norm() < 0.05 * (a - begun).norm()  # both multiply in bf16, in another order
 
 
 def test_gradients_accumulated_are_those_of_the_whole_batch(folder, small) -> None:
