@@ -16,7 +16,7 @@ from chat_app import tokenizer as tokenizers
 from chat_app.pieces import CONTROL, NORMAL, UNKNOWN, Pieces
 from chat_app.template import MARKS, Message
 from trainer import recipe as recipes
-from trainer.dialogues import ellipsis, gather, intents, rewording
+from trainer.dialogues import ellipsis, gather, intents, rewording, trees
 from trainer.dialogues.packing import IGNORED, AnswerBatches, Packed
 from trainer.dialogues.report import Report
 from trainer.dialogues.shapes import Conversation, Malformed, messages_of
@@ -132,7 +132,7 @@ def test_the_small_talk_of_the_trainer_is_whole() -> None:
     for row in found:
         if "turns" in row:
             messages_of(row)
-        else:
+        elif "user" in row:
             assert row["user"]
             assert row["bot"]
             said = intents.phrasings(row) + row["bot"]
@@ -159,6 +159,90 @@ def test_nobody_says_a_held_out_wording_in_any_turn_of_learned_small_talk() -> N
     lines = {intents.wording(message.content) for said in learned for message in said if message.role == "user"}
     assert len(lines) > 20_000
     assert not lines & forbidden
+
+
+def tree(name: str, kind: str = "") -> dict:
+    """One whose every reply tells its tree and its group."""
+    then = [
+        {"what": what, "user": [f"{put} {what}" for put in ("а", "и", "ну", "так")], "bot": [f"{name} {what}"]}
+        for what in ("born", "works", "wife", "died")
+    ]
+    opening = {"user": [f"кто такой {name}", f"{name} это кто"], "bot": [f"{name} сам"]}
+    row = {"id": name, "opening": opening, "then": then}
+    return row | {"alike": {"kind": kind, "short": [f"а {name}?"]}} if kind else row
+
+
+def test_a_walk_asks_only_what_its_tree_answers_and_turns_to_another_with_the_same_question() -> None:
+    names = [name for name in map(str, range(99)) if not intents.whole(name)][:6]
+    rows = [tree(name, "poet" if number < 4 else "") for number, name in enumerate(names)]
+    turned = set()
+    for talk in trees.walks(rows, 200, (), random.Random(0)):
+        about, what, asked = talk.messages[0].content.replace("кто такой ", "").replace(" это кто", ""), "сам", set()
+        assert talk.messages[1].content == f"{about} сам"
+        for question, answer in zip(talk.messages[2::2], talk.messages[3::2], strict=True):
+            if question.content.endswith("?"):
+                about = question.content[2:-1]
+                turned.add(what)
+                assert about in names[:4]
+            else:
+                what = question.content.split()[1]
+            assert answer.content == f"{about} {what}"
+            assert (about, what) not in asked
+            asked.add((about, what))
+    assert turned == {"сам", "born", "works", "wife", "died"}
+
+
+def test_no_walk_says_what_its_tree_holds_out_or_what_is_forbidden() -> None:
+    rows = [tree(str(number), "poet") for number in range(40)]
+    forbidden = {intents.wording(f"кто такой {name}") for name in range(40)} | {"а 7", "ну born"}
+    learned = [talk for talk in trees.walks(rows, 60, forbidden, random.Random(0)) if not talk.held]
+    about = {row["opening"]["bot"][0]: intents.wording(trees.held_out(row)[1]) for row in rows}
+    said = [(talk.messages[1].content, intents.wording(m.content)) for talk in learned for m in talk.messages[::2]]
+    assert not {wording for _, wording in said} & forbidden
+    for opening, wording in about.items():
+        alone = [talk for talk in learned if not any(m.content.endswith("?") for m in talk.messages)]
+        own = {intents.wording(m.content) for talk in alone if talk.messages[1].content == opening
+               for m in talk.messages[::2]}  # fmt: skip
+        assert wording not in own
+    assert len(set(about.values())) > 5
+    assert {"ну works", "а born"} <= {wording for _, wording in said}
+
+
+def test_a_riddle_that_is_given_up_is_only_explained() -> None:
+    why = {"user": ["почему", "а почему", "почему так"], "bot": ["Потому."]}
+    given_up = {"user": ["сдаюсь", "не знаю", "ответ"], "bot": ["Ёлка."], "ends": True, "then": [why]}
+    others = [{"user": [f"{put} {what}" for put in "абв"], "bot": ["Нет."]} for what in ("дом", "кот", "мак", "лес")]
+    riddle = {"id": "riddle", "opening": {"user": ["загадка"], "bot": ["Что это?"]}, "then": [*others, given_up]}
+    answers = [[m.content for m in talk.messages[1::2]] for talk in trees.walks([riddle], 300, (), random.Random(0))]
+    explained = [said for said in answers if "Потому." in said]
+    assert explained
+    assert all(said[-2:] == ["Ёлка.", "Потому."] for said in explained)
+    assert all("Ёлка." not in said[:-2] for said in answers)
+    assert any(said[1:] == ["Нет."] * 4 for said in answers)
+
+
+def test_trees_that_are_held_out_whole_are_not_learned_and_nobody_turns_to_them() -> None:
+    rows = [tree(str(number), "poet") for number in range(300)]
+    apart = {row["id"] for row in rows if intents.whole(row["id"])}
+    assert apart
+    found = list(trees.walks(rows, 5, (), random.Random(0)))
+    assert {talk.messages[1].content.split()[0] for talk in found if talk.held} == apart
+    learned = {m.content.split()[0] for talk in found if not talk.held for m in talk.messages[1::2]}
+    assert not learned & apart
+
+
+def test_the_trees_of_the_small_talk_are_whole() -> None:
+    found = [row for _, row in smalltalk() if "then" in row]
+    kinds = [row["alike"]["kind"] for row in found if "alike" in row]
+    assert all(kinds.count(kind) > 1 for kind in kinds)
+    for row in found:
+        assert len(row["then"]) >= 3
+        groups = list(trees.groups(row))
+        said = [text for group in groups for text in group["user"] + group["bot"]]
+        assert all(text.strip() and not any(mark in text for mark in MARKS) for text in said)
+        for group in groups:
+            wordings = [intents.wording(text) for text in group["user"]]
+            assert len(set(wordings)) == len(wordings) >= 3
 
 
 def test_exercises_beside_small_talk_come_up_in_the_midst_of_it() -> None:

@@ -11,7 +11,7 @@ from typing import Any, Final
 from chat_app.template import Message
 from trainer import hub, rows
 from trainer.corpora.documents import files
-from trainer.dialogues import ellipsis, exercises, intents, rewording
+from trainer.dialogues import ellipsis, exercises, intents, rewording, trees
 from trainer.dialogues.draw import fraction
 from trainer.dialogues.report import Report
 from trainer.dialogues.shapes import LISTS, Conversation, Malformed, messages_of
@@ -44,6 +44,9 @@ def conversations(name: str, settings: Dialogues, report: Report) -> Iterator[Co
         crossed = intents.cross((row for _, row in found if "user" in row), settings.pairs_per_intent, forbidden)
         reworded = (_reworded(*pair, settings.reworded, forbidden, chance) for pair in crossed)
         pieces = ellipsis.strung(reworded, settings.elliptic, forbidden, chance)
+        grown = [row for _, row in found if "then" in row]
+        apart = random.Random(f"{settings.seed} {name} trees")  # the same walks, however intents are reworded
+        pieces += trees.walks(grown, settings.walks_per_tree, forbidden, apart)
     for kind, count in source.generated.items():
         pieces += exercises.make(kind, count, settings.seed)
     yield from _chained(pieces, settings.chain, chance)

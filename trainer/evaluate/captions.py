@@ -24,6 +24,7 @@ GROUPS: Final = {
     "facts": Phrase("Выученные факты, новые формулировки", "Taught facts, new wordings"),
     "identity": Phrase("Приветствия и вопросы о себе", "Greetings and questions about itself"),
     "memory": Phrase("Имя: назвали и спросили, имена новые", "A name told and asked for, new names"),
+    "follow_ups": Phrase("Вопросы вдогонку, новые формулировки", "Follow-up questions, new wordings"),
     "talk": Phrase("Обычный разговор, новые формулировки", "Everyday talk, new wordings"),
     "unknown": Phrase("Незнакомые темы", "Unknown subjects"),
 }

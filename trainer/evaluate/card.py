@@ -19,7 +19,7 @@ from trainer.shares import wilson
 _IN_WORDS: Final = ("facts", "identity", "talk", "unknown")
 # Where every question wants an answer of its own: many a greeting fits many a greeting.
 _UNLIKE: Final = ("facts", "talk", "unknown")
-_SCORED: Final = ("one_digit", "two_digit", "products", "exercises", "facts", "identity", "memory")
+_SCORED: Final = ("one_digit", "two_digit", "products", "exercises", "facts", "identity", "memory", "follow_ups")
 
 
 @dataclass(frozen=True, slots=True)

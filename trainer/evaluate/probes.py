@@ -10,10 +10,10 @@ from itertools import chain, islice, zip_longest
 from typing import Any, Final, TypeVar
 
 from trainer import rows
-from trainer.dialogues import exercises, intents
+from trainer.dialogues import exercises, intents, trees
 from trainer.dialogues.exercises import acquaintance, arithmetic, held_out
 from trainer.dialogues.exercises.task import Sign, Task
-from trainer.dialogues.sources import SMALLTALK
+from trainer.dialogues.sources import SMALLTALK, smalltalk
 from trainer.evaluate import identity, key_words
 from trainer.evaluate.measures import counts, last_number, words
 from trainer.evaluate.taught import Taught
@@ -27,6 +27,7 @@ GROUPS: Final = {
     "facts": 100,  # what is taught, in wordings that are held out
     "identity": 60,  # greetings and questions about itself
     "memory": 40,  # told a name, asked for it: names that are held out
+    "follow_ups": 60,  # what means something only after the line before, in wordings that are held out there
     "talk": 60,  # everyday talk, in wordings that are held out
     "unknown": 40,  # whole intents that are held out
 }
@@ -67,13 +68,15 @@ def of(taught: Taught, *, quick: bool = False) -> list[Probe]:
         "facts": _facts(wordings, facts),
         "identity": _identity(),
         "memory": _memory(),
+        "follow_ups": _follow_ups(),
         "talk": _talk(wordings, facts),
         "unknown": _unknown(every),
     }
     found: list[Probe] = []
     seen: set[tuple[str, ...]] = set()
     for group, count in GROUPS.items():
-        new = _different(made[group], taught.questions, seen)
+        # The opening of a follow-up is taught; what is not is what is said after it.
+        new = _different(made[group], frozenset() if group == "follow_ups" else taught.questions, seen)
         chosen = list(islice(new, count))
         found += chosen[: -(-count // QUICK)] if quick else chosen
     return found
@@ -176,6 +179,16 @@ def _memory() -> Iterator[Probe]:
         for name in acquaintance.HELD_OUT_NAMES:
             lines = chance.choice(_TOLD).format(n=name), chance.choice(_ASKED)
             yield Probe("memory", lines, name, partial(_says, name=name))
+
+
+def _follow_ups() -> Iterator[Probe]:
+    # Trees of a kind: their openings name what they are about, while «загадай загадку» may be answered by any riddle.
+    named = [row for _, row in smalltalk() if "alike" in row and not intents.whole(row["id"])]
+    for tree in _shuffled(named):
+        group, phrasing = trees.held_out(tree)
+        opening = tree["opening"]["user"][0]
+        if 0 < len(keys := key_words.of(group["bot"], f"{opening} {phrasing}")) <= _MOST_KEY_WORDS:
+            yield Probe("follow_ups", (opening, phrasing), ", ".join(keys), partial(key_words.right, keys=keys))
 
 
 def _says(answer: str, name: str) -> bool:

@@ -18,6 +18,7 @@ TITLES: Final = {
     "facts": "taught facts",
     "identity": "greetings and itself",
     "memory": "a name remembered",
+    "follow_ups": "follow-up questions",
     "talk": "everyday talk",
     "unknown": "unknown subjects",
 }

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from trainer.dialogues import intents, sources
+from trainer.dialogues import intents, sources, trees
 from trainer.evaluate import identity, key_words, measures
 
 _MOST_KEY_WORDS: Final = 3
@@ -23,14 +23,16 @@ class Known:
 
     @classmethod
     def of_small_talk(cls) -> Known:
-        """All replies of the small talk's intents."""
+        """All replies of the small talk's intents, and what else fits beside each in its trees."""
         known = cls()
         for _, row in sources.smalltalk():
             if "user" in row:
                 for phrasing in intents.phrasings(row):
                     known.replies[intents.wording(phrasing)] += row["bot"]
-                for reply in row["bot"]:
-                    known.beside[intents.wording(reply)] += row["bot"]
+            fitting = [row] if "user" in row else trees.groups(row) if "then" in row else ()
+            for group in fitting:
+                for reply in group["bot"]:
+                    known.beside[intents.wording(reply)] += group["bot"]
         return known
 
     def praise(self, question: str, written: str, answer: str, *, ids: Sequence[int], ended: bool) -> str:

@@ -132,6 +132,8 @@ class Dialogues(Section):
     """This share of the small talk is asked as somebody else would: other words, an address, a slip of the finger."""
     elliptic: float = Field(default=0.0, ge=0, le=1)
     """This share of the small talk whose questions begin alike is asked in rows: «столица Франции?», «а Италии?»."""
+    walks_per_tree: PositiveInt = 12
+    """Of a talk that may go on in several ways (trainer/dialogues/trees.py) so many are learned."""
     chain: PositiveInt = 3
     """Single exchanges are strung into conversations of one to so many."""
     val_fraction: float = Field(default=0.02, gt=0, lt=1)
