@@ -9,11 +9,10 @@ from functools import partial
 from itertools import chain, islice, zip_longest
 from typing import Any, Final, TypeVar
 
-from trainer import rows
 from trainer.dialogues import exercises, intents, trees
 from trainer.dialogues.exercises import acquaintance, arithmetic, held_out
 from trainer.dialogues.exercises.task import Sign, Task
-from trainer.dialogues.sources import SMALLTALK, smalltalk
+from trainer.dialogues.sources import smalltalk
 from trainer.evaluate import identity, key_words
 from trainer.evaluate.measures import counts, last_number, words
 from trainer.evaluate.taught import Taught
@@ -57,7 +56,8 @@ class Probe:
 
 def of(taught: Taught, *, quick: bool = False) -> list[Probe]:
     """The probes, group by group; of quick ones a tenth of each. Nothing that is taught is among them."""
-    every = intents_of(file.stem for file in sorted(SMALLTALK.glob("*.jsonl")))
+    small_talk = [row for _, row in smalltalk()]
+    every = [row for row in small_talk if "user" in row]
     wordings = _held_wordings(every)
     facts = {row["id"] for row in intents_of(FACTS)}
     made = {
@@ -68,7 +68,7 @@ def of(taught: Taught, *, quick: bool = False) -> list[Probe]:
         "facts": _facts(wordings, facts),
         "identity": _identity(),
         "memory": _memory(),
-        "follow_ups": _follow_ups(),
+        "follow_ups": _follow_ups(small_talk),
         "talk": _talk(wordings, facts),
         "unknown": _unknown(every),
     }
@@ -82,9 +82,9 @@ def of(taught: Taught, *, quick: bool = False) -> list[Probe]:
     return found
 
 
-def intents_of(names: Iterable[str]) -> list[Row]:
+def intents_of(names: Sequence[str]) -> list[Row]:
     """The intents of the small talk's files of these names."""
-    return [row for name in names for _, row in rows.read(SMALLTALK / f"{name}.jsonl", ()) if "user" in row]
+    return [row for _, row in smalltalk(names) if "user" in row]
 
 
 def _different(probes: Iterable[Probe], questions: frozenset[str], seen: set[tuple[str, ...]]) -> Iterator[Probe]:
@@ -181,9 +181,9 @@ def _memory() -> Iterator[Probe]:
             yield Probe("memory", lines, name, partial(_says, name=name))
 
 
-def _follow_ups() -> Iterator[Probe]:
+def _follow_ups(rows: Sequence[Row]) -> Iterator[Probe]:
     # Trees of a kind: their openings name what they are about, while «загадай загадку» may be answered by any riddle.
-    named = [row for _, row in smalltalk() if "alike" in row and not intents.whole(row["id"])]
+    named = [row for row in rows if "alike" in row and not intents.whole(row["id"])]
     for tree in _shuffled(named):
         group, phrasing = trees.held_out(tree)
         opening = tree["opening"]["user"][0]
