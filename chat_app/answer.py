@@ -60,11 +60,9 @@ class Answer:
                     yield piece
         finally:
             del self.ids[len(self.ids) - detokenizer.owed :]  # half a letter would spoil what is written after it
-            message, voice = Message("assistant", self.text, self.ids), {"mode": self.mode} if self.mode else {}
-            if self._aside:
-                chat.conversation.note(message, finish=self.stats.finish, **voice)
-            else:
-                chat.conversation.add(message, finish=self.stats.finish, **voice)
+            message = Message("assistant", self.text, self.ids, self.mode)
+            keep = chat.conversation.note if self._aside else chat.conversation.add
+            keep(message, finish=self.stats.finish)
 
     def _written(self) -> Iterator[int]:
         """The ids that it begins with, then those that the mind adds."""

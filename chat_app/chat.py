@@ -100,6 +100,12 @@ class Chat:
         return Answer(other, other._prompt(turns), aside=True)
 
     @property
+    def answered_by(self) -> str | None:
+        """The voice that gave the last answer, where nothing was said after it."""
+        turns = self.conversation.turns
+        return turns[-1].mode if turns and turns[-1].role == "assistant" else None
+
+    @property
     def system(self) -> str:
         """The system text in force: the person's, else the mind's own."""
         return self.mind.manners.system if self.conversation.system is None else self.conversation.system
@@ -131,14 +137,16 @@ class Chat:
         return self._answer(prompt)
 
     def look(self, top: int = TOP) -> list[Token]:
-        """The last answer token by token, with what the mind thought at each. NothingToLookAt where there is none.
+        """The last answer token by token, with what the voice that gave it thought at each.
 
         The answer is read once more for it, so that talking costs nothing, and so that a loaded one can be looked into.
+        NothingToLookAt where there is none.
         """
         turns = self.conversation.turns
         ids, trace = self._last_answer(turns), Trace(top)
-        prompt = self._prompt(turns[:-1]).ids
-        self.engine.score(prompt, ids, trace, never=self.mind.never, slide=not self.mind.can_chat)
+        voice = self.as_voice(turns[-1].mode)
+        prompt = voice._prompt(turns[:-1]).ids
+        voice.engine.score(prompt, ids, trace, never=self.mind.never, slide=not self.mind.can_chat)
         return look.tokens(self.mind.tokenizer, trace.steps, inside=not self.mind.can_chat)
 
     def fork(self, position: int, token: int) -> Answer:
@@ -214,6 +222,8 @@ class Chat:
         for message in conversation.messages:
             if any(i >= tokenizer.vocab_size or i in tokenizer.control.values() for i in message.ids):
                 message.ids = []  # written by hand: its text is as good
+            if message.mode not in self.mind.variants:
+                message.mode = ""
         self.conversation.rescue()
         self._begin(conversation)
 

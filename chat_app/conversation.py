@@ -56,7 +56,8 @@ class Conversation:
         self._waiting: list[bytes] = []  # lines that the disk has not taken yet
         self._begun = False  # the first line of the file is written, or waits
         self._on_disk = False
-        self._moved = False
+        self._exiled: BoxError | None = None
+        """Why its file is no longer the one that it was begun or read in, which holds until the end."""
 
     @staticmethod
     def _name() -> str:
@@ -91,14 +92,11 @@ class Conversation:
     def add(self, message: Message, **details: Any) -> None:
         """Append a turn, first to memory, then to the file."""
         self._apply(message)
-        row: dict[str, Any] = {"role": message.role, "content": message.content}
-        if message.ids:
-            row["ids"] = message.ids
-        self._write(row | details)
+        self._write({"role": message.role} | _said(message) | details)
 
     def note(self, message: Message, **details: Any) -> None:
         """Keep in the file what was said beside the conversation, as by another voice."""
-        self._write({"aside": message.role, "content": message.content, "ids": message.ids} | details)
+        self._write({"aside": message.role} | _said(message) | details)
 
     def undo(self, *, answer_only: bool = False) -> None:
         """Take back the last answer, and the line it answers too. NothingToRetry where there is none."""
@@ -147,14 +145,13 @@ class Conversation:
         """
         try:
             self._append()
-            if not self._moved:
-                self.problem = None
+            self.problem = self._exiled
         except OSError as error:
             self.problem = ConversationUnwritable(path=self.path.parent, reason=error)
-            if not self._moved and not self._on_disk:
+            if self._exiled is None and not self._on_disk:
                 with suppress(OSError):
                     self.path = self._shelter()
-                    self._moved = True
+                    self._exiled = self.problem
                     self._append()
 
     def rescue(self) -> Path:
@@ -182,7 +179,7 @@ class Conversation:
         if self._on_disk and (size := self.path.stat().st_size if self.path.exists() else 0) != self._size:
             self._waiting = self._lines()
             if size:
-                self.problem, self._moved = ConversationShared(path=self.path), True
+                self._exiled = ConversationShared(path=self.path)
                 self.path = self.path.with_name(self._name())
         left = memoryview(data := b"".join(line + b"\n" for line in self._waiting))
         with self.path.open("ab", buffering=0) as file:
@@ -202,7 +199,7 @@ class Conversation:
         rows: list[dict[str, Any]] = [{"start": 1, "mind": self.mind, "time": _now()}]
         rated = {id(messages[-1]): good for messages, good in self.rated}
         for message in self.messages:
-            rows.append({"role": message.role, "content": message.content, "ids": message.ids})
+            rows.append({"role": message.role} | _said(message))
             if id(message) in rated:
                 rows.append({"rating": _RATINGS[rated[id(message)]]})
         return [orjson.dumps(row) for row in rows]
@@ -252,7 +249,7 @@ def load(path: Path, mind: str) -> Conversation:
             same_mind = row.get("mind") == mind
             conversation.foreign |= not same_mind
         elif row.get("role") in _ROLES and isinstance(row.get("content"), str):
-            conversation._apply(Message(row["role"], row["content"], _ids(row) if same_mind else []))
+            conversation._apply(Message(row["role"], row["content"], *(_written(row) if same_mind else ())))
         elif row.get("rating") in _RATINGS:
             with suppress(NothingToRate):
                 conversation._rate(row["rating"] == _RATINGS[True])
@@ -268,11 +265,23 @@ def load(path: Path, mind: str) -> Conversation:
     return conversation
 
 
-def _ids(row: dict[str, Any]) -> list[int]:
-    """The ids of an answer; a file is open to anyone, so they may be anything."""
-    ids = row.get("ids")
-    sound = row["role"] == "assistant" and isinstance(ids, list) and all(type(i) is int and i >= 0 for i in ids)
-    return list(ids) if sound and ids else []
+def _said(message: Message) -> dict[str, Any]:
+    """What a row says of a message, beside whose it is."""
+    row: dict[str, Any] = {"content": message.content}
+    if message.ids:
+        row["ids"] = message.ids
+    if message.mode:
+        row["mode"] = message.mode
+    return row
+
+
+def _written(row: dict[str, Any]) -> tuple[list[int], str]:
+    """The ids of an answer, and the voice; a file is open to anyone, so they may be anything."""
+    if row["role"] != "assistant":
+        return [], ""
+    ids, mode = row.get("ids"), row.get("mode")
+    sound = isinstance(ids, list) and all(type(i) is int and i >= 0 for i in ids)
+    return list(ids) if sound and ids else [], mode if isinstance(mode, str) else ""
 
 
 def recent(folder: Path, count: int = 10) -> list[Path]:

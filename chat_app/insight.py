@@ -47,12 +47,15 @@ def _read(text: str) -> int | None:
 
 
 def _alternative(number: int, token: Token, wanted: str) -> Alternative:
-    """The one with this number or this text; the likeliest other one where nothing is wanted."""
+    """The one at this place, else the one with this text; the likeliest other one where nothing is wanted."""
     others = [other for other in token.alternatives if other.id != token.id]
     if not wanted and others:
         return others[0]
-    for place, other in enumerate(token.alternatives, 1):
-        if wanted and wanted in (str(place), other.text, other.text.strip(), other.piece, shades.name(other)):
+    place = _read(wanted)
+    if place is not None and 1 <= place <= len(token.alternatives):
+        return token.alternatives[place - 1]
+    for other in token.alternatives:
+        if wanted and wanted in (other.text, other.text.strip(), other.piece, shades.name(other)):
             return other
     raise NoSuchAlternative(name=wanted, number=number)
 

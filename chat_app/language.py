@@ -51,6 +51,7 @@ GOES_ON: Final = Phrase("Разум продолжает:", "The mind goes on:")
 WAKING: Final = Phrase("Разум в коробке просыпается…", "The mind in the box is waking up…")
 HINT: Final = Phrase("/help — команды, /quit — выйти", "/help lists the commands, /quit leaves")
 LEAVE: Final = Phrase("Чтобы выйти, набери /quit или нажми Ctrl-D.", "To leave, type /quit or press Ctrl-D.")
+LEAVE_BY_NAME: Final = Phrase("Чтобы выйти, набери /quit.", "To leave, type /quit.")
 STOPPED: Final = Phrase("[остановлено]", "[stopped]")
 CUT: Final = Phrase(
     "[дальше — пустая строка; длиннее: /set max_tokens {longer}]",

@@ -88,7 +88,7 @@ class Screen:
         def tell(text: str) -> None:
             nonlocal told, widest
             if not self.bare:
-                sys.stdout.write(f"\r{printable(text)}")
+                sys.stdout.write(f"\r{printable(text)}" + " " * (widest - columns(text)))
                 sys.stdout.flush()
                 widest = max(widest, columns(text))
             elif time.monotonic() - told > _RARELY:

@@ -199,7 +199,7 @@ def one_line(text: str, width: int | None) -> str:
     text = " ".join(printable(text).split())
     if width is None or columns(text) <= width:
         return text
-    while columns(text) >= width:
+    while text and columns(text) >= width:
         text = text[:-1]
     return text + "…"
 

@@ -20,11 +20,15 @@ Role = Literal["system", "user", "assistant"]
 
 @dataclass(slots=True)
 class Message:
-    """One turn. `ids` are those the mind itself wrote: a text has many spellings in pieces, the cache knows one."""
+    """One turn. `ids` are those the mind itself wrote: a text has many spellings in pieces, the cache knows one.
+
+    `mode` is the voice of the mind that wrote them, "" being its own.
+    """
 
     role: Role
     content: str
     ids: list[int] = field(default_factory=list)
+    mode: str = ""
 
 
 def has_marks(tokenizer: Tokenizer) -> bool:

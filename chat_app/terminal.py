@@ -47,7 +47,7 @@ class Terminal:
             try:
                 line = ask()
             except KeyboardInterrupt:
-                self._remark([language.LEAVE(self._lang)])
+                self._tell_how_to_leave()
                 continue
             except EOFError:
                 return
@@ -57,11 +57,16 @@ class Terminal:
                     return
                 self._remark(self._disk.remarks(chat, self._lang))
             except KeyboardInterrupt:  # while the mind wakes
-                self._remark([language.LEAVE(self._lang)])
+                self._tell_how_to_leave()
             except BoxError as error:
                 if not self._awakening.succeeded:
                     raise
                 self._screen.show("trouble", error.sentence(self._lang))
+
+    def _tell_how_to_leave(self) -> None:
+        """A bare line of Windows does not end at Ctrl-D, which is a letter there."""
+        ends = not (self._screen.bare and sys.platform == "win32")
+        self._remark([(language.LEAVE if ends else language.LEAVE_BY_NAME)(self._lang)])
 
     def _awake(self) -> Chat:
         if not self._awakening.ready(_PATIENCE):

@@ -41,7 +41,7 @@ def both(chat: Chat, rest: str, lang: str) -> Outcome:
 def _answers(chat: Chat, line: str) -> Iterator[tuple[str, Answer]]:
     if line:
         yield title(chat, chat.mode), chat.say(line)
-    answered = chat.last.mode if chat.last else chat.mode
+    answered = chat.answered_by
     for name in ("", *chat.mind.variants):
         if name != answered:
             yield title(chat, name), chat.aside(name)

@@ -10,6 +10,7 @@ import mmap
 import sys
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from operator import length_hint
 from typing import Final
@@ -151,7 +152,8 @@ def _huge_pages(size: int) -> mmap.mmap:
         return mmap.mmap(-1, size)
     memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     if hasattr(mmap, "MADV_HUGEPAGE"):
-        memory.madvise(mmap.MADV_HUGEPAGE)
+        with suppress(OSError):  # a kernel built without them refuses the advice
+            memory.madvise(mmap.MADV_HUGEPAGE)
     return memory
 
 

@@ -23,10 +23,13 @@ _BLACK_ON_WHITE: Final = "\x1b[30;107m"
 _AS_BEFORE: Final = "\x1b[0m"
 
 
-def run(chat: Chat, lang: str, *, port: int = 0, lan: bool = False, key: str | None = None, seen: bool = True) -> int:
+def run(
+    chat: Chat, lang: str, *, port: int = 0, lan: bool = False, key: str | None = None, seen: bool = True,
+    bare: bool = False,
+) -> int:  # fmt: skip
     """Serve the page until Ctrl-C, and the exit code. Where no terminal shows that it runs, until it is forgotten.
 
-    PortTaken, NoNetwork where the page cannot be served.
+    Nothing is drawn where the window is `bare`. PortTaken, NoNetwork where the page cannot be served.
     """
     chat.engine.warm_up()
     web = Web(chat, lang, port=port, lan=lan, key=key)
@@ -34,7 +37,7 @@ def run(chat: Chat, lang: str, *, port: int = 0, lan: bool = False, key: str | N
         if number := getattr(signal, name, None):
             signal.signal(number, _leave)
     try:
-        _tell(greeting(web, lang))
+        _tell(greeting(web, lang, bare=bare))
         while not web.wait(_POLL) and (seen or web.silence < _FORGOTTEN):
             pass
     except KeyboardInterrupt:
@@ -52,12 +55,12 @@ def beside(chat: Chat, lang: str) -> str:
     return "\n".join(greeting(chat.beside, lang, terminal=True))
 
 
-def greeting(web: Web, lang: str, *, terminal: bool = False) -> list[str]:
+def greeting(web: Web, lang: str, *, terminal: bool = False, bare: bool = False) -> list[str]:
     """Open the browser, and what the person should know then."""
-    opened = language.PAGE_OPEN if open_browser(web.url) else language.PAGE_AT
+    opened = language.PAGE_OPEN if open_browser(web.url_for_browser()) else language.PAGE_AT
     lines = [opened(lang, url=web.url), language.API_AT(lang, url=f"{web.address}v1", key=web.key or web.token)]
     if web.lan:
-        lines = [qr(web.url), language.LAN(lang), *lines]
+        lines = [*([] if bare else [qr(web.url)]), language.LAN(lang), *lines]
     return lines if terminal else [*lines, language.LEAVE_PAGE(lang)]
 
 
@@ -88,10 +91,10 @@ def _own_libraries_hidden() -> Iterator[None]:
 
 
 def qr(text: str) -> str:
-    """`text` as a QR code in half blocks: black on white, or on Windows light on dark."""
+    """`text` as a QR code in half blocks: black on white, or light on dark on Windows and without colours."""
     rows = [[bool(cell) for cell in row] for row in segno.make(text, error="l", micro=False).matrix_iter(border=2)]
     rows += [[False] * len(rows[0])] * (len(rows) % 2)
-    light = sys.platform == "win32"  # what is drawn
+    light = sys.platform == "win32" or bool(os.environ.get("NO_COLOR"))  # what is drawn
     blocks = {(light, light): " ", (light, not light): "▄", (not light, light): "▀", (not light, not light): "█"}
     lines = ["".join(blocks[pair] for pair in zip(*rows[i : i + 2])) for i in range(0, len(rows), 2)]
     return "\n".join(lines if light else [f"{_BLACK_ON_WHITE}{line}{_AS_BEFORE}" for line in lines])

@@ -39,6 +39,7 @@ REASONS: Final = {
     409: "Conflict", 413: "Content Too Large", 429: "Too Many Requests", 431: "Request Header Fields Too Large",
     500: "Internal Server Error",
 }  # fmt: skip
+ADMISSION: Final = "/api/token"
 _LATER: Final = "3"  # seconds
 _USUAL_PORT: Final = 80
 
@@ -53,6 +54,7 @@ class Guard:
         self._key = key
         self._lang = lang
         self.token = secrets.token_urlsafe(24)
+        self._tickets: set[str] = set()
         self.asked = time.monotonic()
         """When somebody was last let in."""
 
@@ -86,9 +88,20 @@ class Guard:
         scheme, _, given = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
         of_api = path.startswith("/v1/")
         keys = [self.token, *([self._key] if self._key and of_api else [])]
-        fits = [hmac.compare_digest(given.strip().encode(), key.encode()) for key in keys]
-        if scheme.lower() != "bearer" or not any(fits):
+        if path == ADMISSION:
+            keys += self._tickets
+        fits = [key for key in keys if hmac.compare_digest(given.strip().encode(), key.encode())]
+        if scheme.lower() != "bearer" or not fits:
             raise WrongKey if of_api else NoToken
+        self._tickets -= set(fits)
+
+    def ticket(self) -> str:
+        """What the token is given for at `ADMISSION`, once: the address that a browser is started with may be read in
+        the list of processes, by everyone who has an account on the machine.
+        """
+        ticket = secrets.token_urlsafe(24)
+        self._tickets.add(ticket)
+        return ticket
 
 
 def hosts(names: set[str], port: int) -> set[str]:

@@ -16,7 +16,7 @@ from chat_app.answer import Answer
 from chat_app.chat import Chat
 from chat_app.config import tensor_shapes
 from chat_app.engine import Cancel
-from chat_app.errors import BadSetting, NoChildhood
+from chat_app.errors import BadSetting, ConversationBusy, NoChildhood
 from chat_app.remarks import unsaved
 from chat_app.sampler import RANGES
 from chat_app.voice import OWN
@@ -126,8 +126,12 @@ class PageApi:
 
     def look(self, name: str) -> bytes:
         """Its last answer, token by token."""
-        voice = self._talks.voice
+        with self._talks.talk(name, at_a_glance=True) as talk:
+            mode = talk.chat.answered_by or ""
+        voice = self._talks.voice_of(mode)  # loaded before its seat is taken, and its seat before the talk
         with voice.seats.seat(gone()) as seat, self._talks.talk(name) as talk:
+            if talk.chat.answered_by not in (mode, None):
+                raise ConversationBusy
             talk.chat.mode, talk.chat.engine = voice.mode, seat.take(talk.ids)
             return reply({"tokens": [asdict(token) for token in talk.chat.look()]})
 

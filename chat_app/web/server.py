@@ -14,7 +14,7 @@ from chat_app.chat import Chat
 from chat_app.errors import BoxError, NoNetwork, NoSuchPlace, PortTaken, WrongMethod
 from chat_app.web import page
 from chat_app.web.connections import Server
-from chat_app.web.guard import Guard, hosts, language_of
+from chat_app.web.guard import ADMISSION, Guard, hosts, language_of
 from chat_app.web.openai_api import OpenAIApi
 from chat_app.web.page_api import PageApi
 from chat_app.web.replies import failure, reply
@@ -53,6 +53,7 @@ class Web:
         OpenAIApi(self.talks).serve(app)
         names = {host} if lan else {host, "localhost"}
         guard = Guard(app, hosts(names, port), key, lang)
+        app.route(ADMISSION, "POST", lambda: reply({"token": guard.token}))
         self.address = f"http://{host}:{port}/"
         self.url = f"{self.address}#token={guard.token}"
         self.token, self.key, self.lan = guard.token, key, lan
@@ -62,6 +63,10 @@ class Web:
         self._server = Server(guard, listener, lang)
         self._loop = threading.Thread(target=self._server.run, name="web", daemon=True)
         self._loop.start()
+
+    def url_for_browser(self) -> str:
+        """The same page under an address that opens it once."""
+        return f"{self.address}#ticket={self._guard.ticket()}"
 
     def let_go(self) -> None:
         """End every answer and forget the weights: another mind is to take its place."""

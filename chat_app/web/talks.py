@@ -165,7 +165,8 @@ class Talks:
         with self._lock:
             unsaved = [t.chat.conversation for t in self._open.values() if not self._is_kept(t.chat.conversation)]
         found = [_summary(conversation) for conversation in unsaved if conversation.turns]
-        found += [summary for path in paths if (summary := self._remembered(path, self._read))]
+        told = {summary["id"] for summary in found}
+        found += [s for path in paths if path.stem not in told and (s := self._remembered(path, self._read))]
         return sorted(found, key=lambda summary: (summary["time"], summary["id"]), reverse=True)
 
     def new(self) -> str:

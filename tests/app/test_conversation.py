@@ -70,6 +70,17 @@ def test_a_conversation_comes_back_with_the_ids_that_its_mind_wrote(tmp_path: Pa
     assert [m.ids for m in load(path, "другой").messages] == [[], [], [], []]
 
 
+def test_the_voice_that_answered_comes_back_too(tmp_path: Path) -> None:
+    conversation = Conversation(tmp_path, "мозг")
+    conversation.add(Message("user", "а"))
+    conversation.add(Message("assistant", "б", [5], "artistic"))
+    copy = tmp_path / "copy.jsonl"
+    conversation.save_as(copy)
+    for path in (conversation.path, copy):
+        assert load(path, "мозг").messages == conversation.messages
+        assert [message.mode for message in load(path, "другой").messages] == ["", ""]  # voices are a mind's own
+
+
 def test_undoing_is_a_line_too_and_nothing_is_erased(tmp_path: Path) -> None:
     conversation = talk(tmp_path)
     conversation.undo()
@@ -309,6 +320,19 @@ def test_a_file_that_another_program_went_on_with_is_left_to_it(tmp_path: Path) 
     theirs.add(Message("assistant", "их ответ"))
     assert said(load(path, "мозг")) == said(theirs)
     assert said(load(ours.path, "мозг")) == said(ours)
+
+
+def test_a_full_disk_that_recovers_leaves_the_other_program_as_the_reason(tmp_path: Path) -> None:
+    ours = talk(tmp_path, 1)
+    load(ours.path, "мозг").add(Message("user", "от них"))
+    path = ours.path
+    ours.add(Message("user", "от нас"))
+    with disk_of(ours.path.stat().st_size):
+        ours.add(Message("assistant", "не влезет"))
+        assert isinstance(ours.problem, ConversationUnwritable)
+    ours.flush()
+    assert ours.saved
+    assert str(path) in str(ours.problem)
 
 
 def test_a_disk_that_is_full_when_the_file_is_gone_gets_all_of_it_later(

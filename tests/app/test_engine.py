@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterator
 from itertools import islice, product
 from pathlib import Path
@@ -40,6 +41,14 @@ def slow_continuation(one: Engine, ids: list[int], count: int) -> list[int]:
     for _ in range(count):
         text.append(int(logits_everywhere(one.weights, text)[-1].argmax()))
     return text[len(ids) :]
+
+
+@pytest.mark.skipif(not hasattr(mmap, "MADV_HUGEPAGE"), reason="this system knows no huge pages")
+def test_a_kernel_that_grants_no_huge_pages_opens_a_mind_all_the_same(
+    chatting: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mmap, "MADV_HUGEPAGE", 9999)  # an advice that it does not know either
+    assert Engine.with_mind(open_mind(chatting)).weights.config.n_layer > 0
 
 
 @pytest.mark.parametrize("switches", SWITCHES)

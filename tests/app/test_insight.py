@@ -28,7 +28,7 @@ from chat_app.insight import Survey
 from chat_app.look import Alternative, Token
 from chat_app.mind import open_mind
 from chat_app.shades import ALOUD, Canvas, text_of
-from chat_app.text import columns
+from chat_app.text import columns, printable
 
 SHADED, BARE = Canvas(60, shaded=True, aloud=False), Canvas(60, shaded=False, aloud=False)
 TOKENS = st.builds(
@@ -144,6 +144,18 @@ def test_fork_takes_a_number_or_the_text_of_an_alternative(talked: Chat, wanted:
     assert "".join(answer).startswith(f"Привет,{other.text}")
 
 
+def test_fork_takes_the_place_where_the_alternatives_are_numbers_themselves(
+    talked: Chat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digits = tuple(Alternative(3 + place, text, text, 0.3) for place, text in enumerate("1786"))
+    monkeypatch.setattr(Chat, "look", lambda chat: [Token(3, "1", "1", 0.3, 1.0, digits)])
+    forked: list[tuple[int, int]] = []
+    monkeypatch.setattr(Chat, "fork", lambda chat, position, token: forked.append((position, token)))
+    for wanted in ("1", "2", "4", "8"):
+        commands.run(talked, f"/fork 1 {wanted}", "en")
+    assert forked == [(0, 3), (0, 4), (0, 6), (0, 5)]  # the eighth is none, so 8 is a text
+
+
 def test_fork_without_an_alternative_takes_the_likeliest_other_one(talked: Chat) -> None:
     first, second = talked.look()[2].alternatives[:2]
     assert first.text == " друг"
@@ -229,6 +241,13 @@ def test_what_attract_has_found_when_it_is_stopped_is_shown(babbling: Path, home
     stopped = Survey(chat, "Дом", 300, "en", BARE)
     stopped.cancel()
     assert list(stopped) == []
+
+
+@given(st.text(max_size=60), st.integers(-5, 90))
+def test_a_text_is_cut_to_any_width_even_to_one_that_no_window_has(text: str, width: int) -> None:
+    cut = shades.one_line(text, width)
+    assert columns(cut) <= max(width, 1)
+    assert cut == " ".join(printable(text).split()) or cut.endswith("…")
 
 
 @given(st.text(max_size=60), st.integers(20, 90))

@@ -62,10 +62,10 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
 
 def test_waiting_is_one_line_that_is_gone_afterwards(heard: Heard, clock: list[float]) -> None:
     with redirect_stdout(heard), Screen().progress() as tell:
-        tell("просыпается 7 %")
+        tell("просыпается 9,6 %")
         tell("просыпается 42 %")
-    assert heard.writes[:2] == ["\rпросыпается 7 %", "\rпросыпается 42 %"]
-    assert "".join(heard.writes[2:]) == "\r" + " " * len("просыпается 42 %") + "\r"
+    assert heard.writes[:2] == ["\rпросыпается 9,6 %", "\rпросыпается 42 % "]  # nothing of the longer one stays
+    assert "".join(heard.writes[2:]) == "\r" + " " * len("просыпается 9,6 %") + "\r"
 
 
 @pytest.mark.parametrize("plain", [True, False])

@@ -224,6 +224,19 @@ def test_interrupting_an_empty_prompt_tells_how_to_leave(talk: Talk, chatting: P
     assert language.LEAVE("ru") in talk(chatting, f"\x03{END}")
 
 
+def test_how_to_leave_names_no_key_where_none_does(
+    chatting: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    face = Terminal(Awakening(chatting), "en", plain=True)
+    face._tell_how_to_leave()
+    assert "Ctrl-D" in capsys.readouterr().out
+    monkeypatch.setattr(sys, "platform", "win32")  # where a bare line ends at Ctrl-Z
+    face._tell_how_to_leave()
+    told = capsys.readouterr().out
+    assert "/quit" in told
+    assert "Ctrl-D" not in told
+
+
 def test_interrupting_an_answer_keeps_the_talk(talk: Talk, babbling: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write = Screen.write
 

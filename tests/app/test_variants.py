@@ -195,6 +195,28 @@ def test_both_voices_answer_the_same_line(chat) -> None:
     assert spoken(chat.aside("")) == first
 
 
+def test_an_answer_is_looked_into_with_the_voice_that_gave_it(chat) -> None:
+    chat.set_mode("artistic")
+    chat.sampling = replace(chat.sampling, temperature=0, max_tokens=6)
+    spoken(chat.say("привет"))
+    thought = chat.look()
+    assert all(token.id == token.alternatives[0].id for token in thought)  # the likeliest one, at temperature 0
+    chat.set_mode("")
+    assert chat.look() == thought
+    chat.load(chat.conversation.path)
+    assert chat.look() == thought
+
+
+def test_a_voice_that_the_mind_does_not_have_is_forgotten_in_a_file_written_by_hand(chat, tmp_path) -> None:
+    spoken(chat.say("привет"))
+    path = tmp_path / "by-hand.jsonl"
+    text = chat.conversation.path.read_text("utf-8")
+    path.write_text(text.replace('"role":"assistant"', '"role":"assistant","mode":"поэт"'), "utf-8")
+    chat.load(path)
+    assert chat.answered_by == ""
+    assert chat.look()
+
+
 def test_a_voice_that_is_not_there_is_named_with_those_that_are(chat) -> None:
     with pytest.raises(NoSuchVoice, match=r"no voice called “поэт”\. It has: normal, artistic"):
         chat.set_mode("поэт")
@@ -247,6 +269,9 @@ def test_both_lets_every_voice_answer_and_goes_on_with_the_present_one(chat, lan
     chat.set_mode("")
     again = [(name, spoken(answer)) for name, answer in commands.run(chat, "/both", lang).voices]
     assert [name for name, _ in again] == ["Проба"]  # who has not answered
+    chat.undo()
+    again = [(name, spoken(answer)) for name, answer in commands.run(chat, "/both", lang).voices]
+    assert [name for name, _ in again] == ["Философ"]  # what was taken back answers nothing
 
 
 @pytest.mark.parametrize("line", ["/mode", "/both привет", "/both"])

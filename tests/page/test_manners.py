@@ -98,6 +98,31 @@ def test_the_keyboard_alone_is_enough(visit, programs, babbling) -> None:
     expect(here.page.locator(".turn")).to_have_count(0)
 
 
+def test_the_button_that_sends_gives_the_focus_back_to_the_words(visit, programs, chatting) -> None:
+    here = visit(programs(chatting))
+    here.page.fill("#words", "Кнопкой.")
+    here.page.focus("#send")
+    here.page.keyboard.press("Enter")
+    expect(here.page.locator("#words")).to_be_focused()
+    here.answered()
+    expect(here.page.locator("#words")).to_be_focused()
+
+
+def test_a_page_without_a_key_can_be_read_in_another_language(visit, programs, chatting) -> None:
+    program = programs(chatting)
+    here = visit(program)
+    here.expected = ["status of 401"]
+    here.page.evaluate("sessionStorage.clear()")
+    here.page.goto(program.url.partition("#")[0])
+    here.page.reload()
+    expect(here.page.locator("#problem")).to_be_visible()
+    expect(here.page.locator("#who")).to_be_disabled()
+    here.page.click("#to-settings")
+    here.page.select_option("#language", "en")
+    here.page.keyboard.press("Escape")
+    expect(here.page.locator("#fresh")).to_contain_text("New conversation")
+
+
 def test_the_tab_key_reaches_everything_and_shows_where_it_is(visit, programs, chatting) -> None:
     here = visit(programs(chatting))
     here.ask("Обойдём.")
@@ -238,6 +263,10 @@ def test_a_page_of_an_earlier_start_says_so_and_keeps_what_was_written(visit, mo
     expect(here.page.locator("#problem")).to_contain_text("осталась от прежнего запуска")
     assert here.answer().startswith("раз, два;")
     expect(here.page.locator("#send")).to_be_disabled()
+    here.page.goto(mortal.url)  # the address of the new start, in the same tab
+    expect(here.page.locator("#trouble")).to_be_hidden()
+    assert "another-token" not in here.page.url
+    here.ask("Снова.")
 
 
 def test_a_line_that_is_being_mended_outlives_the_program(visit, mortal) -> None:

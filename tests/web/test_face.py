@@ -29,7 +29,7 @@ from chat_app.mind import open_mind
 from chat_app.web import face, server
 from chat_app.web.server import LOOPBACK, Web
 
-ADDRESS = re.compile(r"http://([\d.]+):(\d+)/#token=([\w-]+)")
+ADDRESS = re.compile(r"http://([\d.]+):(\d+)/#(token|ticket)=([\w-]+)")
 LONGEST = 20  # seconds
 HELLO = minds.ANSWER_TEXT
 WATCH = """
@@ -134,8 +134,10 @@ def talked(address: tuple[str, str, str]) -> str:
 def address_in(text: str) -> tuple[str, str, str]:
     found = ADDRESS.search(text)
     assert found, text
-    host, port, token = found.groups()
-    return host, port, token
+    host, port, kind, key = found.groups()
+    if kind == "ticket":
+        key = json.loads(ask((host, port, key), "POST", "/api/token"))["token"]
+    return host, port, key
 
 
 def test_without_a_browser_the_address_is_told(chatting: Path, environment: dict[str, str], tmp_path: Path) -> None:
@@ -167,14 +169,17 @@ def test_a_key_of_the_environment_opens_the_api(chatting: Path, environment: dic
         running.communicate(timeout=LONGEST)
 
 
-def test_the_browser_opens_with_the_token_where_no_server_sees_it(
+def test_the_browser_opens_with_a_ticket_where_no_server_and_no_list_of_processes_gives_the_token_away(
     chatting: Path, environment: dict[str, str], browser: Path
 ) -> None:
     with program(chatting, "--web", "--lang", "ru", environment=environment) as running:
         text = said(running, "Ctrl-C")
         assert "Страница открыта в браузере" in text
-        assert browser.read_text("utf-8") in text
-        assert ask(address_in(browser.read_text("utf-8")), "GET", "/").startswith(b"<!doctype html>")
+        opened = browser.read_text("utf-8")
+        assert "#ticket=" in opened
+        assert address_in(text)[2] not in opened
+        assert address_in(opened) == address_in(text)
+        assert '"piece":"Привет"' in talked(address_in(text))
 
 
 @desktop
@@ -288,6 +293,7 @@ def test_the_local_network_is_let_in_only_by_its_own_address(
         lines = face.greeting(web, "en", terminal=True)
         assert any("Careful" in line for line in lines)
         assert face.qr(web.url) in lines
+        assert len(face.greeting(web, "en", bare=True)) == len(lines)  # how to leave, and no code
     finally:
         web.stop()
 
@@ -302,12 +308,17 @@ def test_a_machine_in_no_network_says_so(monkeypatch: pytest.MonkeyPatch) -> Non
         server._own_address()
 
 
-@pytest.mark.parametrize("platform", ["linux", "win32"])
-def test_the_code_for_a_telephone_is_drawn_cell_by_cell(platform: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("platform", "no_color"), [("linux", ""), ("linux", "1"), ("win32", "")])
+def test_the_code_for_a_telephone_is_drawn_cell_by_cell(
+    platform: str, no_color: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(face.sys, "platform", platform)
+    monkeypatch.setenv("NO_COLOR", no_color)
     url = "http://192.168.1.20:40123/#token=ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
+    light = platform == "win32" or bool(no_color)
+    assert ("\x1b" in face.qr(url)) is not light
     drawn = re.sub(r"\x1b\[[\d;]*m", "", face.qr(url)).splitlines()
-    upper, lower = {"█": (1, 1), "▀": (1, 0), "▄": (0, 1), " ": (0, 0)}, platform == "win32"
+    upper, lower = {"█": (1, 1), "▀": (1, 0), "▄": (0, 1), " ": (0, 0)}, light
     rows = [[upper[cell][half] ^ lower for cell in line] for line in drawn for half in (0, 1)]
     expected = [list(map(int, row)) for row in segno.make(url, error="l", micro=False).matrix_iter(border=2)]
     assert rows[: len(expected)] == expected

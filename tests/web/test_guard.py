@@ -95,6 +95,17 @@ def test_the_key_for_programs_opens_the_api_and_no_conversation(client: Client) 
     assert client.get("/api/conversations", Authorization="Bearer sk-friend").status == 401
 
 
+def test_a_ticket_gets_the_token_once_and_opens_nothing_else(client: Client) -> None:
+    """What a browser is started with may be read in the list of processes."""
+    ticket = client.web.url_for_browser().partition("#ticket=")[2]
+    assert client.web.token not in client.web.url_for_browser()
+    for path in ("/api/state", "/v1/models"):
+        assert client.get(path, Authorization=f"Bearer {ticket}").status == 401
+    assert client.post("/api/token", {}, Authorization=f"Bearer {ticket}").value == {"token": client.web.token}
+    for given in (ticket, "", "sk-friend"):
+        assert client.post("/api/token", {}, Authorization=f"Bearer {given}").status == 401
+
+
 def test_every_launch_has_a_token_of_its_own(client: Client, chatting: Path, tmp_path: Path) -> None:
     other = Web(Chat.with_mind(open_mind(chatting), tmp_path), "en")
     other.stop()

@@ -236,6 +236,8 @@ def test_what_another_program_writes_is_read_and_nothing_of_ours_is_lost(
         client.post(f"{talk}/say", {"text": "Не поместилось"})
         conversations.Conversation.add(other, Message("user", "Снова она"))
     assert ("user", "Не поместилось") in roles(client, talk)
+    listed = [known["id"] for known in client.get("/api/conversations").value]
+    assert len(listed) == len(set(listed))
 
 
 def test_a_conversation_whose_file_was_removed_by_hand_is_not_there_any_more(client: Client) -> None:
@@ -378,6 +380,7 @@ def test_another_voice_of_the_mind_answers_when_it_is_chosen(voiced: Client) -> 
     assert "".join(token["text"] for token in tokens) == theirs
     assert all(token["probability"] == token["alternatives"][0]["probability"] for token in tokens)  # its own thoughts
     voiced.post("/api/mode", {"name": "normal"})
+    assert voiced.get(f"{other}/look").value["tokens"] == tokens  # whoever speaks now
     assert voiced.post(f"{talk}/retry", {}).text == own
     assert voiced.post("/api/mode", {"name": "nobody"}).status == 404
 
