@@ -158,9 +158,10 @@ def _train(
     place, device = ranks.join(machine.device(device))
     columns = (TextColumn(stage.STAGE), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, disable=not place.first) as progress:
+        say = partial(_say, progress.console) if place.first else lambda line: None
         run = stage.prepare(
             recipe, folder, vocabulary_stage.load(folder), device=device, ranks=place, minutes=minutes,
-            start=start, say=partial(_say, progress.console), **options,
+            start=start, say=say, **options,
         )  # fmt: skip
         state = run.state
         run.say(f"{stage.STAGE}: {state.parameters / 1e6:.2f} M parameters on {device}, iteration {state.iteration}")
@@ -218,7 +219,10 @@ def grow(
     minutes: Minutes = None, start: Start = None, to: To = None,
 ) -> None:  # fmt: skip
     """From text to mind, by all stages but pairs and kto; of the minutes fine-tuning gets a third."""
-    recipe, _ = opened(name, change, out)
+    from trainer import checkpoint
+    from trainer import sft as sft_stage
+
+    recipe, folder = opened(name, change, out)
     if recipe.kto and recipe.extends:
         raise StageError(
             f"{recipe.name} goes on from a mind that answers: grow {recipe.extends} first, then run pairs, kto and "
@@ -227,12 +231,15 @@ def grow(
     corpus(name, text, change, out)
     vocabulary(name, change, out, start)
     tokens(name, change, out)
-    if recipe.pretrain:
+    answers = recipe.sft is not None and checkpoint.exists(folder / sft_stage.STAGE / checkpoint.LAST)
+    if answers:  # on another evening: what fine-tuning began with must stay what it was
+        rich.print("pretrain: fine-tuning has begun, and goes on from what it was given.")
+    elif recipe.pretrain:
         pretrain(name, change, out, device, minutes and minutes * (2 / 3 if recipe.sft else 1), start)
     if recipe.sft:
         dialogues(name, text, change, out)
         begin = None if recipe.pretrain else start
-        sft(name, change, out, device, minutes and minutes * (1 / 3 if recipe.pretrain else 1), begin)
+        sft(name, change, out, device, minutes and minutes * (1 / 3 if recipe.pretrain and not answers else 1), begin)
     export(name, change, out, to, "sft" if recipe.kto else None)
 
 

@@ -36,7 +36,7 @@ def export(recipe: Recipe, folder: Path, pieces: Pieces, path: Path, stage: str 
         raise ExportError(f"The recipe {recipe.name} has no stage {stage}.")
     grown = checkpoint.load(folder / (kto.stage_of(recipe) if stage == kto.STAGE else stage) / checkpoint.BEST)
     config = Config.from_dict(grown.config)
-    if config.vocab_size != len(pieces.pieces):
+    if grown.pieces != list(pieces.pieces):
         raise ExportError("The vocabulary is not the one the checkpoint was grown with: run the stages again in order.")
     weights = {name: tensor.float().numpy() for name, tensor in grown.model.items()}
     halves = mind_file.rounded(config, weights)

@@ -6,6 +6,7 @@ it counts by how far it is from z_ref, an estimate of KL(pi || pi_ref), on the s
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
@@ -168,7 +169,7 @@ class KtoRun(Run):
 
     def _is_best(self, loss: float, row: dict[str, Any]) -> bool:
         """The latest weights within the budgets: the held-out loss alone would choose the reference."""
-        return not self._exceeded(row)
+        return math.isfinite(loss) and not self._exceeded(row)
 
 
 def prepare(
@@ -217,6 +218,7 @@ def prepare(
             reference, apart, writer, recipe.export.sampling(), settings.watched_prompts, settings.seed
         ),
         device=device, start=start, ranks=ranks, minutes=minutes, say=say,
+        origin={"set of rated answers": rated.digest(learned), "set of held-out rated answers": rated.digest(apart)},
         shipped=lora.merged if settings.lora_rank else Transformer.state_dict,
     )  # fmt: skip
     run.resume()

@@ -59,7 +59,7 @@ class Run:
     ) -> None:  # fmt: skip
         self.settings, self.folder, self.device, self.ranks = settings, folder, device, ranks
         self.writer, self.batches, self.held_out, self._shipped = writer, batches, held_out, shipped
-        self.say = say if ranks.first else lambda line: None
+        self.say = say
         self.model = model.to(device)
         self.optimizers = optimizers.make(self.model, settings)
         self.average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(settings.ema)) if settings.ema else None
@@ -84,22 +84,18 @@ class Run:
     # One iteration
 
     def step(self) -> float:
-        """Forward, backward, update. The mean loss in nats a token. StageError where it is no number."""
+        """Forward, backward, update. The mean loss in nats a token. StageError where it or a gradient is no number."""
         settings, state = self.settings, self.state
         self._seed(state.iteration)
         if state.cooldown_start is None and state.iteration >= self.cooldown_start:
             state.cooldown_start, state.cooldown_from = state.iteration, (state.iteration, 1.0)
         self.model.train()
         loss = self._backward()
-        if not math.isfinite(loss):
-            rates = "lr or muon_lr" if settings.optimizer == "muon" else "lr"
-            raise StageError(
-                f"The loss is no longer a number at iteration {state.iteration}: lower {rates} of the "
-                f"{self.folder.name} stage, or lengthen warmup_iters, and go on from the last checkpoint, still there."
-            )
+        self._check(loss, "The loss")
         self.ranks.sum_gradients(self.model)
-        if settings.grad_clip:
-            torch.nn.utils.clip_grad_norm_(self.model.parameters(), settings.grad_clip)
+        most = settings.grad_clip or math.inf  # which scales by 1
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), most)
+        self._check(norm.item(), "A gradient")  # before it is in the weights, and in a checkpoint
         optimizers.set_rates(self.optimizers, self.rate_ratio(state.iteration))
         for optimizer in self.optimizers:
             optimizer.step()
@@ -108,6 +104,15 @@ class Run:
             self.average.update_parameters(self.model)
         state.iteration += 1
         return loss
+
+    def _check(self, value: float, what: str) -> None:
+        """StageError where it is no number."""
+        if not math.isfinite(value):
+            rates = "lr or muon_lr" if self.settings.optimizer == "muon" else "lr"
+            raise StageError(
+                f"{what} is no longer a number at iteration {self.state.iteration}: lower {rates} of the "
+                f"{self.folder.name} stage, or lengthen warmup_iters, and go on from the last checkpoint, still there."
+            )
 
     def _backward(self) -> float:
         """The gradients of this process's part of a batch; the loss of the whole batch."""
@@ -272,7 +277,7 @@ class Run:
 
     def _is_best(self, loss: float, row: dict[str, Any]) -> bool:
         """Whether these are the weights to ship, as things stand."""
-        return self.settings.keep == "last" or checkpoint.improves(loss, self.state.best_loss)
+        return math.isfinite(loss) and (self.settings.keep == "last" or checkpoint.improves(loss, self.state.best_loss))
 
     def losses(self, model: torch.nn.Module) -> dict[str, float]:
         """Source -> held-out nats a token, with these weights."""

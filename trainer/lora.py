@@ -9,12 +9,12 @@ from torch import Tensor, nn
 
 from trainer.errors import StageError
 from trainer.model import Transformer
+from trainer.sections.training import LORA_TARGETS
 
-TARGETS = ("c_q", "c_k", "c_v", "c_proj", "c_gate", "c_fc")  # every matrix of the layers
 _ADAPTER = "default"
 
 
-def adapt(model: Transformer, rank: int, targets: Sequence[str] = TARGETS, *, tables: bool = True) -> None:
+def adapt(model: Transformer, rank: int, targets: Sequence[str] = LORA_TARGETS, *, tables: bool = True) -> None:
     """Put adapters of that rank beside the layers' matrices of a model, in place.
 
     `targets` are ends of names, "attn.c_proj" as well as "c_proj". Beside the adapters only the tables of pieces
@@ -32,7 +32,7 @@ def adapt(model: Transformer, rank: int, targets: Sequence[str] = TARGETS, *, ta
     except ValueError as error:
         raise StageError(
             f"No adapters can stand beside {', '.join(targets)}: lora_targets are ends of names, as "
-            f"{', '.join(TARGETS)}."
+            f"{', '.join(LORA_TARGETS)}."
         ) from error
     if tables:
         model.wte.weight.requires_grad_(True)

@@ -41,7 +41,7 @@ def multiplies_bf16(device: str) -> bool:
 def memory_mb(device: str) -> int:
     """The most memory that this process has held, in MiB: of the GPU where it trains on one."""
     if device.startswith("cuda"):
-        return torch.cuda.max_memory_allocated() >> 20
+        return torch.cuda.max_memory_allocated(device) >> 20
     try:
         import resource
     except ImportError:  # Windows

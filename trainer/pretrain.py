@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from chat_app import tokenizer as tokenizer_module
-from chat_app.config import Config
+from chat_app.config import Config, tensor_shapes
 from chat_app.pieces import Pieces
 from trainer import checkpoint, tokens, vocabulary
 from trainer.batches import Batches
@@ -71,6 +71,8 @@ def weights_of(start: Path, config: Config, pieces: Pieces) -> dict[str, torch.T
         mind = vocabulary.opened(start)
         their_config, their_pieces = mind.config, list(mind.tokenizer.pieces.pieces)
         weights = {name: torch.from_numpy(mind.tensor(name).astype(np.float32)) for name in mind.tensors}
+    if weights.keys() != tensor_shapes(their_config).keys():
+        raise StageError(f"{start} holds adapters that are still learning: give {start.parent / checkpoint.BEST}.")
     if their_pieces != list(pieces.pieces):
         raise StageError(f"{start} has another vocabulary: run the vocabulary stage with --from {start}.")
     ours, theirs = config.to_dict(), their_config.to_dict()

@@ -4,9 +4,9 @@ import io
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
-import orjson
 import pytest
 import safetensors.numpy
 from rich.console import Console
@@ -105,6 +105,13 @@ def test_weights_that_fp16_cannot_hold_are_refused(grown, small, tmp_path, value
     assert not (tmp_path / "bad.mind").exists()
 
 
+def test_a_vocabulary_of_the_same_size_is_not_taken_for_that_of_the_checkpoint(grown, small, tmp_path) -> None:
+    pieces = vocabulary.load(grown)
+    other = replace(pieces, pieces=(*pieces.pieces[:-2], *pieces.pieces[:-3:-1]))
+    with pytest.raises(ExportError, match="not the one the checkpoint was grown with"):
+        export.export(small, grown, other, tmp_path / "other.mind")
+
+
 def test_tensors_that_do_not_fit_the_config_are_refused(grown) -> None:
     mind = open_mind(grown / "small.mind")
     tensors = {name: mind.tensor(name) for name in mind.tensors}
@@ -161,11 +168,6 @@ def test_a_full_disk_is_a_sentence(tmp_path, monkeypatch, capsys) -> None:
         main()
     assert caught.value.code == 2
     assert "train.jsonl: No space left on device" in capsys.readouterr().out
-
-
-def test_the_card_is_json_that_survives(grown) -> None:
-    card = open_mind(grown / "small.mind").card
-    assert orjson.loads(orjson.dumps(card)) == card
 
 
 def test_russian_goes_through_a_pipe_that_windows_opened(monkeypatch) -> None:

@@ -346,6 +346,15 @@ def test_it_is_measured_against_its_origin(grown, healing, recipe, tmp_path) -> 
         prepare(grown, healing(max_iters=4), start=grown / "pretrain" / "best")
 
 
+def test_a_run_goes_on_with_the_answers_that_it_began_with(grown, healing) -> None:
+    for _ in prepare(grown, healing(max_iters=3)).go():
+        pass
+    rows = rated.read(grown / rated.FILE)
+    rated.write(grown / rated.FILE, [replace(each, completion=each.completion.upper()) for each in rows])
+    with pytest.raises(StageError, match="begun with another set of rated answers, set of held-out rated answers"):
+        prepare(grown, healing(max_iters=4))
+
+
 def test_two_processes_learn_what_one_learns(chatty, grown, tmp_path) -> None:  # noqa: F811
     recipe_file = tmp_path / "tiny-chat.toml"
     recipe_file.write_text((chatty / "tiny-chat.toml").read_text("utf-8").replace("[export]", KTO), "utf-8")
@@ -379,6 +388,8 @@ def test_adapters_leave_all_other_weights_alone(grown, healing) -> None:
         pass
     before, after = (checkpoint.load(grown / stage / "best").model for stage in ("sft", "kto"))
     assert {name for name in before if not torch.equal(before[name], after[name])} == {"h.0.attn.c_proj.weight"}
+    with pytest.raises(StageError, match=r"holds adapters that are still learning: give .*best"):
+        prepare(grown, healing(), start=grown / "kto" / "last")
 
 
 def test_too_few_answers_for_a_batch_are_told(grown, healing) -> None:

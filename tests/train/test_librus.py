@@ -233,6 +233,7 @@ def test_retry_after_is_honoured(library, crawler, clock) -> None:
 def test_retry_after_may_be_a_date_or_nonsense() -> None:
     assert _retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0
     assert _retry_after("Wed, 21 Oct 2099 07:28:00 GMT") == 3600
+    assert _retry_after("Wed, 21 Oct 2099 07:28:00") == _retry_after("Wed, 21 Oct 2099 07:28:00 -0000") == 3600
     assert _retry_after("soon") == _retry_after("") == 0
 
 
@@ -287,6 +288,13 @@ def test_robots_txt_is_obeyed(library, crawler, clock) -> None:
     assert library.count("/w/text_0020.shtml") == 0
     assert library.count("/robots.txt") == 1
     assert set(clock.slept) == {7}
+
+
+def test_robots_txt_is_obeyed_wherever_it_has_moved(library, crawler) -> None:
+    library.put("/robots.txt", "", status=301, headers={"Location": "/rules/robots.txt"})
+    library.put("/rules/robots.txt", "User-agent: *\nDisallow: /w/text_0020\n", charset="")
+    _, said = crawl(library, crawler, "/w/")
+    assert "text_0020.shtml: forbidden by robots.txt" in said
 
 
 def test_robots_txt_out_of_order_closes_the_library(library, crawler) -> None:

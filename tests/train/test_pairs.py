@@ -116,6 +116,13 @@ def test_prompts_come_from_what_is_learned_as_often_as_it_is(known) -> None:
     assert found != collecting.prompts(DIALOGUES, "cold", 40, 0)
 
 
+def test_what_the_context_does_not_hold_is_passed_over() -> None:
+    found = collecting.prompts(DIALOGUES, "hot", 40, 0, lambda asked: len(asked.prompt) == 1)
+    assert [len(each.prompt) for each in found] == [1] * 40
+    with pytest.raises(CorpusError, match=r"has 0 conversations to learn from that the context holds"):
+        collecting.prompts(DIALOGUES, "hot", 40, 0, lambda asked: False)
+
+
 def test_more_prompts_than_there_are_is_a_sentence() -> None:
     few = Dialogues(sources={"exercises": DialogueSource(generated={"sums": 5})})
     with pytest.raises(CorpusError, match=r"50 are asked for: lower pairs\.presets\.hot\.count"):

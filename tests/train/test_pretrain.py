@@ -583,6 +583,23 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_checkpoint(folder,
     assert run_in(folder, small).state.iteration == 3
 
 
+@pytest.mark.parametrize("clip", [1.0, 0.0])
+def test_a_gradient_that_is_no_number_reaches_no_weight_and_no_checkpoint(folder, small, clip) -> None:
+    run = run_in(folder, changed(small, grad_clip=clip, checkpoint_minutes=1e-9))
+    grow(run, 3)
+    run.model.ln_f.weight.register_hook(lambda gradient: gradient * math.nan)
+    with pytest.raises(StageError, match=r"A gradient is no longer a number at iteration 3: lower lr or muon_lr"):
+        grow(run)
+    assert all(tensor.isfinite().all() for tensor in last(folder).model.values())
+    assert last(folder).state.iteration == 3
+
+
+def test_weights_that_foretell_no_number_are_never_the_best(folder, small) -> None:
+    run = run_in(folder, changed(small, keep="last"))
+    assert run._is_best(1.0, {})
+    assert not run._is_best(math.nan, {})
+
+
 def test_without_a_compiler_it_goes_on_uncompiled_and_says_so(folder, small, monkeypatch) -> None:
     def broken(model, dynamic):
         def forward(*args):

@@ -134,6 +134,31 @@ def test_kto_has_no_patience() -> None:
         recipes.load(recipes.find("homunculus-small-kto"), ("kto.patience=3",))
 
 
+def test_kto_keeps_the_latest_weights_whatever_is_asked() -> None:
+    with pytest.raises(RecipeError, match=r"kto: keep is not for kto"):
+        recipes.load(recipes.find("homunculus-small-kto"), ("kto.keep='best'",))
+
+
+def test_pretraining_is_not_gone_on_with_once_fine_tuning_has_begun(tmp_path, monkeypatch) -> None:
+    """It may have been broken off by the clock, and would give fine-tuning another mind than the one it began with."""
+    called: list[tuple[str, float | None]] = []
+    for stage in ("corpus", "vocabulary", "tokens", "dialogues", "export"):
+        monkeypatch.setattr(f"trainer.__main__.{stage}", lambda *_, stage=stage: called.append((stage, None)))
+    for stage in ("pretrain", "sft"):
+        monkeypatch.setattr(
+            f"trainer.__main__.{stage}",
+            lambda *words, stage=stage: called.append((stage, words[4])),
+        )
+    for begun in (False, True):
+        monkeypatch.setattr("sys.argv", ["trainer", "grow", "homunculus", "--out", str(tmp_path), "--minutes", "60"])
+        with pytest.raises(SystemExit) as left:
+            main()
+        assert left.value.code == 0
+        trained, called = [each for each in called if each[1]], []
+        assert trained == ([("sft", 60)] if begun else [("pretrain", 40), ("sft", 20)])
+        (tmp_path / "sft" / "last").mkdir(parents=True, exist_ok=True)
+
+
 def test_a_command_that_finds_nothing_leaves_no_folder(tmp_path, monkeypatch, capsys) -> None:
     for words in (["pretrain", "tiny"], ["report", "tiny"], ["export", "tiny"]):
         monkeypatch.setattr("sys.argv", ["trainer", *words, "--out", str(tmp_path / "mistyped")])

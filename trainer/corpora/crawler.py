@@ -117,7 +117,7 @@ class Crawler:
         parts = urlsplit(url)
         host = f"{parts.scheme}://{parts.netloc}"
         if host not in self._robots:
-            page = self._fetch(f"{host}/robots.txt")
+            page = self._rules(f"{host}/robots.txt")
             if page is None:
                 raise CorpusError(f"{host}/robots.txt does not answer, so nothing else is asked: try again later.")
             rules = RobotFileParser()
@@ -125,6 +125,15 @@ class Crawler:
             self._robots[host] = rules
             self.delay = max(self.delay, float(rules.crawl_delay(self.agent) or 0))
         return self._robots[host].can_fetch(self.agent, url)
+
+    def _rules(self, url: str) -> Page | None:
+        """robots.txt itself, wherever it has moved to (RFC 9309, section 2.3.1.2)."""
+        page = self._fetch(url)
+        for _ in range(REDIRECTS):
+            if page is None or not 300 <= page.status < 400:
+                break
+            page = self._fetch(urljoin(page.url, page.headers.get("location", "")))
+        return page
 
     def _fetch(self, url: str) -> Page | None:
         """Ask up to `tries` times, waiting twice as long after each; None if there is still no answer."""
@@ -178,4 +187,6 @@ def _retry_after(value: str) -> float:
         moment = email.utils.parsedate_to_datetime(value)
     except ValueError:
         return 0.0
+    if moment.tzinfo is None:  # written without a zone, or as -0000
+        moment = moment.replace(tzinfo=UTC)
     return min(max((moment - datetime.now(UTC)).total_seconds(), 0.0), 3600.0)

@@ -5,6 +5,7 @@ The mind's answers are appended batch by batch, one file a preset; what is there
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -56,10 +57,13 @@ class Collected:
         return self.written - self.dropped.total()
 
 
-def prompts(settings: Dialogues, preset: str, count: int, seed: int) -> list[Asked]:
-    """So many answers of the conversations that are learned, with what stands before each; none twice.
+def prompts(
+    settings: Dialogues, preset: str, count: int, seed: int, fits: Callable[[Asked], bool] = lambda asked: True
+) -> list[Asked]:
+    """So many answers of the conversations that are learned, with what stands before each; no conversation twice.
 
-    Sources come up as they do in fine-tuning; every preset is asked others. CorpusError where there are fewer.
+    Sources come up as they do in fine-tuning; every preset throws its own dice. Those that do not fit are passed over.
+    CorpusError where there are fewer.
     """
     chance = random.Random(f"{seed} {preset}")
     shares = {name: source.weight for name, source in settings.sources.items()}
@@ -67,17 +71,23 @@ def prompts(settings: Dialogues, preset: str, count: int, seed: int) -> list[Ask
     for number, name in enumerate(shares):
         wanted = round(count * sum(list(shares.values())[: number + 1]) / sum(shares.values())) - len(found)
         learned = [each.messages for each in conversations(name, settings, Report()) if not each.held]
-        if len(learned) < wanted:
+        chance.shuffle(learned)
+        fitting = filter(fits, (_asked(messages, chance) for messages in learned))
+        some = list(itertools.islice(fitting, wanted))
+        if len(some) < wanted:
             raise CorpusError(
-                f"The source {name} has {len(learned):,} conversations to learn from, and {wanted:,} are asked for: "
-                f"lower pairs.presets.{preset}.count, or give more."
+                f"The source {name} has {len(some):,} conversations to learn from that the context holds, and "
+                f"{wanted:,} are asked for: lower pairs.presets.{preset}.count, or give more."
             )
-        for messages in chance.sample(learned, wanted):
-            answers = [place for place, message in enumerate(messages) if message.role == "assistant"]
-            place = chance.choice(answers)
-            found.append(Asked(messages[:place], messages[place].content))
+        found += some
     chance.shuffle(found)
     return found
+
+
+def _asked(messages: Sequence[Message], chance: random.Random) -> Asked:
+    """One answer of a conversation."""
+    place = chance.choice([place for place, message in enumerate(messages) if message.role == "assistant"])
+    return Asked(list(messages[:place]), messages[place].content)
 
 
 def collect(
@@ -94,8 +104,14 @@ def collect(
     found: dict[str, Collected] = {}
     kept: list[Rated] = []
     known = Known.of_small_talk()
+
+    def fits(asked: Asked) -> bool:
+        """KTO learns no others."""
+        answer = writer.tokenizer.encode(asked.chosen) + writer.stop_ids
+        return len(writer.talk_ids(asked.prompt)) + len(answer) <= model.config.block_size + 1
+
     for name, preset in settings.presets.items():
-        asked = prompts(dialogues, name, preset.count, settings.seed)
+        asked = prompts(dialogues, name, preset.count, settings.seed, fits)
         rows = _answers(asked, preset, settings, model, writer, place / f"{name}.jsonl", weights, step)
         found[name] = _judge(asked, rows, known, kept)
     rated.write(folder / rated.FILE, kept)
@@ -106,16 +122,15 @@ def _answers(
     asked: Sequence[Asked], preset: Preset, settings: Pairs, model: Transformer, writer: Writer, path: Path,
     weights: str, step: Callable[[int], None],
 ) -> list[dict[str, Any]]:  # fmt: skip
-    """A row of {"answer", "ids", "ended"} to each prompt, whose first turns go where the context does not hold them."""
+    """A row of {"answer", "ids", "ended"} to each prompt."""
     about = {"weights": weights, "preset": preset.model_dump(), "seed": settings.seed}
     rows = _written(path, about)
     step(len(rows))
-    longest = model.config.block_size - 1
     with path.open("ab") as file:
         while len(rows) < len(asked):
             some = asked[len(rows) : len(rows) + settings.batch_size]
             answers = generation.write(
-                model, [_rendered(each.prompt, writer, longest) for each in some], preset.sampling(),
+                model, [writer.talk_ids(each.prompt) for each in some], preset.sampling(),
                 stop_ids=writer.stop_ids, never=writer.never, seed=settings.seed + len(rows),
             )  # fmt: skip
             new = [
@@ -127,12 +142,6 @@ def _answers(
             rows += new
             step(len(new))
     return rows
-
-
-def _rendered(prompt: Sequence[Message], writer: Writer, longest: int) -> list[int]:
-    """The ids of a prompt, without its first turns where the context does not hold them."""
-    ids = writer.talk_ids(prompt)
-    return ids if len(ids) <= longest or len(prompt) <= 2 else _rendered(prompt[2:], writer, longest)
 
 
 def _written(path: Path, about: dict[str, Any]) -> list[dict[str, Any]]:

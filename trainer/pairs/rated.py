@@ -6,6 +6,7 @@ The shape is trl's unpaired one: `{"prompt", "completion", "label"}`, the prompt
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -44,6 +45,14 @@ def write(path: Path, rated: Iterable[Rated]) -> None:
     with replacing(path) as file:
         for each in rated:
             file.write(orjson.dumps(each.to_row()) + b"\n")
+
+
+def digest(rated: Iterable[Rated]) -> str:
+    """What tells one set of answers from another."""
+    found = hashlib.sha256()
+    for each in rated:
+        found.update(orjson.dumps(each.to_row()))
+    return found.hexdigest()
 
 
 def read(path: Path) -> list[Rated]:

@@ -10,6 +10,8 @@ from chat_app.config import Config, Mlp, Norm, Position
 from trainer.sections.section import Section
 
 LEAST_ROWS: Final = 8
+LORA_TARGETS: Final = ("c_q", "c_k", "c_v", "c_proj", "c_gate", "c_fc")
+"""Every matrix of the layers."""
 
 
 class Model(Section):
@@ -142,7 +144,7 @@ class Kto(Training):
     """Held-out prompts that are answered at every evaluation, to measure the two."""
     lora_rank: int = Field(default=0, ge=0)
     """Learn adapters of this rank instead of all weights. 0: none. Wants peft."""
-    lora_targets: tuple[str, ...] = ("c_q", "c_k", "c_v", "c_proj", "c_gate", "c_fc")
+    lora_targets: tuple[str, ...] = LORA_TARGETS
     """The matrices that adapters stand beside; what they leave alone, the variants of a mind share."""
     bf16: bool = False  # its rounding is larger than the log-ratios
     compile: bool = False
@@ -160,6 +162,8 @@ class Kto(Training):
             raise ValueError("early_block_size is for pretraining: rated answers have their own lengths")
         if self.patience:
             raise ValueError("patience waits for a better held-out loss, and kto asks for none: leave it out")
+        if "keep" in self.model_fields_set:
+            raise ValueError("keep is not for kto, which keeps the latest weights within its budgets: leave it out")
         if self.compile:
             raise ValueError("compile is not for kto: batches of another length each time would be compiled each time")
         return self
