@@ -144,7 +144,7 @@ def reproduce(session: nox.Session) -> None:
 @nox.session(default=False)
 def gift(session: nox.Session) -> None:
     """Write what to send with each box of dist/, in Russian and English, and a page that shows it."""
-    _for_release(session)
+    session.install("-e", ".")
     session.run("python", "build/gift.py", *session.posargs, env=FROM_SOURCE)
 
 

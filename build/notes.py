@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -61,9 +62,16 @@ def _place(build: dict[str, Any]) -> str:
 
 
 def _row(build: dict[str, Any], name: str) -> str:
-    needs = f"glibc {build['glibc']['at_least']}" if build["glibc"] else ""
     size = build["files"][name]["bytes"] / 1e6
-    return f"| {_SYSTEMS[_place(build)]} | `{name}` | {size:.0f} | {needs} |"
+    return f"| {_SYSTEMS[_place(build)]} | `{name}` | {size:.0f} | {_needs(build)} |"
+
+
+def _needs(build: dict[str, Any]) -> str:
+    """How old the system may be. On macOS pip takes libraries for the release it builds on, and for none before it."""
+    if build["glibc"]:
+        return f"glibc {build['glibc']['at_least']}"
+    built_on = re.match(r"macOS-\d+", build["built_on"])
+    return built_on[0].replace("-", " ") if built_on else ""
 
 
 if __name__ == "__main__":

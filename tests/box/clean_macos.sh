@@ -15,7 +15,8 @@ try() {
   xattr -d com.apple.quarantine "$1" # as the note to friends says
   for words in "--version" "--selftest --verify" "--prompt Кот --max-tokens 9"; do
     # shellcheck disable=SC2086 # words are words
-    said=$(env -i HOME="$around/дом" TMPDIR="$around/temp" "$1" $words < /dev/null 2>&1)
+    said=$(env -i HOME="$around/дом" TMPDIR="$around/temp" "$1" $words < /dev/null 2>&1) ||
+      { echo "FAILED: $words: $said" >&2 && exit 1; }
     case $said in
       '' | *Traceback*) echo "FAILED: $words: $said" >&2 && exit 1 ;;
     esac
@@ -23,9 +24,10 @@ try() {
   done
 }
 
+tried=0
 for box in "$1"/mind-in-a-box-*; do
   case $box in
-    *.json | *.txt | *.html) ;;
+    *.json | *.txt | *.html) continue ;;
     *.zip)
       ditto -x -k "$box" "$around"
       try "$around/$(basename "$box" .zip)/mind-in-a-box"
@@ -36,4 +38,6 @@ for box in "$1"/mind-in-a-box-*; do
       try "$around/коробка"
       ;;
   esac
+  tried=$((tried + 1))
 done
+[ "$tried" -gt 0 ] || { echo "There is no box in $1" >&2 && exit 1; }

@@ -28,16 +28,21 @@ function Try-Box([string] $Box) {
     Expect "a Cyrillic line" $Box @("--prompt", "Кот", "--max-tokens", "9")
     $about = (Get-Item $Box).VersionInfo
     if ($about.ProductName -ne "Mind in a Box") { throw "Its version resource says $($about.ProductName)" }
-    if (Get-ChildItem $temp -Filter "_MEI*") { throw "Something was left in $temp" }
+    if (Get-ChildItem "$temp\*" -Include "_MEI*", "mind-in-a-box-*") { throw "Something was left in $temp" }
 }
+
+$tried = 0
 
 Get-ChildItem $Folder -Filter "mind-in-a-box-*" | ForEach-Object {
     $downloads = Join-Path $user "Загрузки"
     if ($_.Extension -eq ".exe") {
         Copy-Item $_ $downloads
         Try-Box (Join-Path $downloads $_.Name)
+        $tried++
     } elseif ($_.Extension -eq ".zip") {
         Expand-Archive $_ $downloads
         Try-Box (Join-Path $downloads "$($_.BaseName)\mind-in-a-box.exe")
+        $tried++
     }
 }
+if (-not $tried) { throw "There is no box in $Folder" }

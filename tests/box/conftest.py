@@ -42,14 +42,17 @@ class Box:
 
     def environment(self) -> dict[str, str]:
         """All that it is told: no PATH, so no Python either."""
-        return {"HOME": str(self.home), "TMPDIR": str(self.temp), "TERM": "xterm", "LANG": "ru_RU.UTF-8"}
+        told = {"HOME": str(self.home), "TMPDIR": str(self.temp), "TERM": "xterm", "LANG": "ru_RU.UTF-8"}
+        if sys.platform == "win32":  # which knows no TMPDIR
+            told |= {"SYSTEMROOT": os.environ["SYSTEMROOT"], "TEMP": str(self.temp), "TMP": str(self.temp)}
+        return told
 
     def run(self, *arguments: object, said: str = "", bare: bool = False) -> subprocess.CompletedProcess[str]:
         """Run it to its end; `bare` with no environment at all."""
         command = [str(self.path), *map(str, arguments)]
         env = {} if bare else self.environment()
-        if sys.platform == "win32":
-            env |= {name: os.environ[name] for name in ("SYSTEMROOT", "TEMP", "TMP") if name in os.environ}
+        if bare and sys.platform == "win32":  # where no program starts without these
+            env = {name: os.environ[name] for name in ("SYSTEMROOT", "TEMP", "TMP") if name in os.environ}
         return subprocess.run(
             command,
             input=said,

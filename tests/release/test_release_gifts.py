@@ -118,6 +118,7 @@ def build(place: str, names: dict[str, int], **changes: object) -> dict[str, obj
         "name": f"{STEM}-{place}", "version": "0.1.0", "commit": "abc",
         "mind": {"title": "Проба", "sha256": "1" * 64, "licence": "MIT", "recipe": "tiny"},
         "glibc": {"at_least": "2.28", "because_of": "libm"} if "linux" in place else None,
+        "built_on": "macOS-15.5-arm64-arm-64bit-Mach-O" if "macos" in place else "Windows-2025Server-10.0.26100-SP0",
         "files": {name: {"bytes": size} for name, size in names.items()},
     } | changes  # fmt: skip
 
@@ -146,6 +147,7 @@ def test_the_notes_name_the_repository_where_there_is_one_and_what_the_zip_of_nu
     assert "gh attestation" not in notes.written(builds)
     assert "\n- `gh attestation verify FILE --repo mind/box` says" in notes.written(builds, "mind/box")
     assert "`.zip` for macOS only\nholds the mind beside it" in notes.written(builds)
+    assert "| `a.zip` | 0 | macOS 15 |" in notes.written(builds)
 
 
 # --- one folder ----------------------------------------------------------------------------------------------------
