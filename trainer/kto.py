@@ -203,10 +203,10 @@ def prepare(
 
     sides: list[RatedBatches] = []
     origin, at_once = checkpoint.digest(weights), max(_READ_AT_ONCE, settings.batch_size)
-    for name, some, whole in (("train", learned, size), ("val", apart, None)):
+    for name, some, whole, iterations in (("train", learned, size, settings.max_iters), ("val", apart, None, 1)):
         rows = encode(some, writer, config.block_size)
         sides.append(RatedBatches(rows, whole, settings.seed, config.block_size))
-        sides[-1].refer(refer, at_once, place / f"reference-{name}.npz", origin, say)
+        sides[-1].refer(refer, at_once, place / f"reference-{name}.npz", origin, iterations, say)
     if settings.lora_rank:
         torch.manual_seed(settings.seed)
         lora.adapt(model, settings.lora_rank, settings.lora_targets, tables=False)

@@ -122,7 +122,7 @@ def test_every_answer_is_crossed_with_another_prompt_and_kept_with_what_the_refe
         asked.append(len(ids))
         return -np.where(targets >= 0, targets + ids[:, 2:3] / 100, 0).sum(1)
 
-    batches.refer(refer, 3, tmp_path / "reference.npz", "w", print)
+    batches.refer(refer, 3, tmp_path / "reference.npz", "w", 99, print)
     assert sum(asked) == 2 * 16
     seen = []
     for iteration in range(len(batches)):
@@ -135,16 +135,16 @@ def test_every_answer_is_crossed_with_another_prompt_and_kept_with_what_the_refe
         seen += batch.rows
     assert sorted(map(repr, seen)) == sorted(map(repr, rows(14) + pair))
     again = RatedBatches(rows(14) + pair, 8, 0, 64)
-    again.refer(lambda ids, targets: pytest.fail("asked twice"), 3, tmp_path / "reference.npz", "w", print)
+    again.refer(lambda ids, targets: pytest.fail("asked twice"), 3, tmp_path / "reference.npz", "w", 99, print)
     assert np.array_equal(again.batch(1).reference, batches.batch(1).reference)
     with pytest.raises(StageError, match="begun with other weights"):
-        again.refer(refer, 3, tmp_path / "reference.npz", "others", print)
+        again.refer(refer, 3, tmp_path / "reference.npz", "others", 99, print)
 
 
 @pytest.mark.parametrize(("count", "sizes"), [(60, [60]), (70, [35, 35]), (100, [33, 33, 34]), (64, [32, 32])])
 def test_no_rated_answer_is_left_out(tmp_path, count, sizes) -> None:
     batches = RatedBatches(rows(count), 32, 0, 64)
-    batches.refer(lambda ids, targets: targets.max(1), 16, tmp_path / "reference.npz", "w", print)
+    batches.refer(lambda ids, targets: targets.max(1), 16, tmp_path / "reference.npz", "w", 99, print)
     epoch = [batches.batch(iteration) for iteration in range(len(batches))]
     assert sorted(map(len, epoch)) == sizes
     assert sorted(row.prompt[2] for batch in epoch for row in batch.rows) == list(range(count))
@@ -158,9 +158,23 @@ def test_batches_of_another_size_are_asked_about_anew(tmp_path) -> None:
     for size in (8, 8, 12, 12):
         batches = RatedBatches(rows(24), size, 0, 64)
         batches.refer(
-            lambda ids, targets, size=size: asked.append(size) or targets.max(1), 99, tmp_path / "r.npz", "w", print
+            lambda ids, targets, size=size: asked.append(size) or targets.max(1), 99, tmp_path / "r.npz", "w", 99, print
         )
     assert asked == [8] * 3 * 2 + [12] * 2 * 2
+
+
+def test_only_answers_that_are_learned_are_asked_about_and_the_others_when_it_goes_on(tmp_path) -> None:
+    asked = []
+    for iterations in (2, 2, 3, 4, 400):
+        batches = RatedBatches(rows(32), 8, 0, 64)
+        batches.refer(
+            lambda ids, targets, now=iterations: asked.append(now) or targets.max(1), 99, tmp_path / "r.npz", "w",
+            iterations, print,
+        )  # fmt: skip
+        for iteration in range(min(iterations, 4)):
+            batch = batches.batch(iteration)
+            assert batch.reference.tolist() == [max(row.completion) for row in batch.rows]
+    assert asked == [2] * 2 * 2 + [3] * 2 + [4] * 2  # a batch and its crossed one
 
 
 def test_parts_pad_without_a_trace() -> None:

@@ -147,30 +147,41 @@ class RatedBatches:
 
     def batch(self, iteration: int) -> Batch:
         """The batch of one iteration."""
-        epoch, place = divmod(iteration, len(self._batches))
-        order = np.random.default_rng((self._seed, epoch)).permutation(len(self._batches))
-        return self._batches[order[place]]
+        return self._batches[self._number(iteration)]
 
-    def refer(self, refer: Refer, size: int, path: Path, weights: str, say: Callable[[str], None]) -> None:
-        """Learn what the reference thinks of every row, from the file at `path` if it has been asked before.
+    def _number(self, iteration: int) -> int:
+        """Of its batch: every epoch goes through all of them, in an order of its own."""
+        epoch, place = divmod(iteration, len(self._batches))
+        return int(np.random.default_rng((self._seed, epoch)).permutation(len(self._batches))[place])
+
+    def refer(
+        self, refer: Refer, size: int, path: Path, weights: str, iterations: int, say: Callable[[str], None]
+    ) -> None:
+        """Learn what the reference thinks of every row that so many iterations see, from the file at `path` where it
+        has been asked before.
 
         `weights` are its name there. StageError where the file tells of another reference: a run must be measured
         against what it began with.
         """
         known = self._load(path, weights)
         if known is None:
-            say(f"kto: the reference reads {sum(map(len, self._batches)):,} rated answers, once")
-            known = np.concatenate([_ask(batch, refer, size) for batch in self._batches], axis=1)
-            with replacing(path) as file:
-                np.savez(file, weights=weights, rows=self._fingerprint(), known=known)
+            known = np.full((2, sum(map(len, self._batches))), np.nan, np.float32)
         ends = np.cumsum([len(batch) for batch in self._batches])
+        found = np.split(known, ends[:-1], axis=1)
+        seen = {self._number(iteration) for iteration in range(min(iterations, len(self._batches)))}
+        if unasked := [number for number in sorted(seen) if np.isnan(found[number]).any()]:
+            say(f"kto: the reference reads {sum(len(self._batches[n]) for n in unasked):,} rated answers, once")
+            for number in unasked:
+                found[number] = _ask(self._batches[number], refer, size)
+            with replacing(path) as file:
+                np.savez(file, weights=weights, rows=self._fingerprint(), known=np.concatenate(found, axis=1))
         self._batches = [
-            replace(batch, reference=found[0], crossed_reference=found[1])
-            for batch, found in zip(self._batches, np.split(known, ends[:-1], axis=1), strict=True)
+            replace(batch, reference=own, crossed_reference=crossed)
+            for batch, (own, crossed) in zip(self._batches, found, strict=True)
         ]
 
     def _load(self, path: Path, weights: str) -> np.ndarray | None:
-        """float32 [2, rows], or None where the file is not there or tells of other batches."""
+        """float32 [2, rows], NaN what was not asked; None where the file is not there or tells of other batches."""
         if not path.exists():
             return None
         try:
