@@ -26,7 +26,7 @@ from trainer.sections import Export, Manner, Training
 from trainer.writing import Writer
 
 TOP_LOGITS = 8
-_ROWS = 448  # of held-out conversations, shared by their sources: all of a large set would take half an hour on two cores
+_ROWS = 448  # of held-out conversations, shared by their sources: all of a large set take half an hour on two cores
 
 
 def export(recipe: Recipe, folder: Path, pieces: Pieces, path: Path, stage: str | None = None) -> str:
