@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+from types import SimpleNamespace
 
 import minds
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from page.visits import PHONE
 from playwright.sync_api import expect
+
+from chat_app.chat import Chat
+from chat_app.mind import open_mind
+from chat_app.web.server import Web
 
 PAGE = (minds.ROOT / "chat_app" / "page.html").read_text("utf-8")
 
@@ -267,6 +272,21 @@ def test_a_page_of_an_earlier_start_says_so_and_keeps_what_was_written(visit, mo
     expect(here.page.locator("#trouble")).to_be_hidden()
     assert "another-token" not in here.page.url
     here.ask("Снова.")
+
+
+def test_the_address_that_a_browser_is_started_with_opens_the_page_once(visit, chatting, tmp_path) -> None:
+    web = Web(Chat.with_mind(open_mind(chatting), tmp_path), "ru")
+    try:
+        here = visit(SimpleNamespace(url=web.url_for_browser()))
+        assert "ticket" not in here.page.url
+        here.ask("По билету.")
+        here.page.reload()
+        expect(here.page.locator(".turn")).to_have_count(2)
+        other = here.page.context.new_page()  # of someone who read the list of processes
+        other.goto(here.program.url)
+        expect(other.locator("#problem")).to_contain_text("осталась от прежнего запуска")
+    finally:
+        web.stop()
 
 
 def test_a_line_that_is_being_mended_outlives_the_program(visit, mortal) -> None:
