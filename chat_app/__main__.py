@@ -66,13 +66,11 @@ def _run(options: argparse.Namespace) -> int:
 def _serve(path: Path, options: argparse.Namespace, asked: dict[str, str], *, seen: bool) -> int:
     from chat_app import mind as minds
     from chat_app.chat import Chat
-    from chat_app.screen import Screen
     from chat_app.web import face
 
     port, key = _port(options.port), _key(options.api_key)
     chat = Chat.with_mind(minds.open_mind(path), places.conversations(), asked)
-    bare = Screen(plain=options.plain).bare
-    return face.run(chat, options.lang, port=port, lan=options.lan, key=key, seen=seen, bare=bare)
+    return face.run(chat, options.lang, port=port, lan=options.lan, key=key, seen=seen, plain=options.plain)
 
 
 def _port(text: str | None) -> int:

@@ -231,15 +231,16 @@ def grow(
     corpus(name, text, change, out)
     vocabulary(name, change, out, start)
     tokens(name, change, out)
-    answers = recipe.sft is not None and checkpoint.exists(folder / sft_stage.STAGE / checkpoint.LAST)
-    if answers:  # on another evening: what fine-tuning began with must stay what it was
+    pretrains = recipe.pretrain is not None
+    if pretrains and recipe.sft and checkpoint.exists(folder / sft_stage.STAGE / checkpoint.LAST):
+        pretrains = False  # on another evening: what fine-tuning began with must stay what it was
         rich.print("pretrain: fine-tuning has begun, and goes on from what it was given.")
-    elif recipe.pretrain:
+    if pretrains:
         pretrain(name, change, out, device, minutes and minutes * (2 / 3 if recipe.sft else 1), start)
     if recipe.sft:
         dialogues(name, text, change, out)
         begin = None if recipe.pretrain else start
-        sft(name, change, out, device, minutes and minutes * (1 / 3 if recipe.pretrain and not answers else 1), begin)
+        sft(name, change, out, device, minutes and minutes * (1 / 3 if pretrains else 1), begin)
     export(name, change, out, to, "sft" if recipe.kto else None)
 
 

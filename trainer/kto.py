@@ -6,7 +6,6 @@ it counts by how far it is from z_ref, an estimate of KL(pi || pi_ref), on the s
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
@@ -167,9 +166,9 @@ class KtoRun(Run):
                 return f"Of 100 answers {row['loops']:.1f} loop, above the {allowed:.1f} that loop_budget allows."
         return ""
 
-    def _is_best(self, loss: float, row: dict[str, Any]) -> bool:
+    def _preferred(self, loss: float, row: dict[str, Any]) -> bool:
         """The latest weights within the budgets: the held-out loss alone would choose the reference."""
-        return math.isfinite(loss) and not self._exceeded(row)
+        return not self._exceeded(row)
 
 
 def prepare(

@@ -277,7 +277,11 @@ class Run:
 
     def _is_best(self, loss: float, row: dict[str, Any]) -> bool:
         """Whether these are the weights to ship, as things stand."""
-        return math.isfinite(loss) and (self.settings.keep == "last" or checkpoint.improves(loss, self.state.best_loss))
+        return math.isfinite(loss) and self._preferred(loss, row)
+
+    def _preferred(self, loss: float, row: dict[str, Any]) -> bool:
+        """Whether they are to be kept in the place of those before."""
+        return self.settings.keep == "last" or checkpoint.improves(loss, self.state.best_loss)
 
     def losses(self, model: torch.nn.Module) -> dict[str, float]:
         """Source -> held-out nats a token, with these weights."""

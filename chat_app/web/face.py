@@ -25,11 +25,11 @@ _AS_BEFORE: Final = "\x1b[0m"
 
 def run(
     chat: Chat, lang: str, *, port: int = 0, lan: bool = False, key: str | None = None, seen: bool = True,
-    bare: bool = False,
+    plain: bool = False,
 ) -> int:  # fmt: skip
     """Serve the page until Ctrl-C, and the exit code. Where no terminal shows that it runs, until it is forgotten.
 
-    Nothing is drawn where the window is `bare`. PortTaken, NoNetwork where the page cannot be served.
+    `plain` is for those who listen: nothing is drawn. PortTaken, NoNetwork where the page cannot be served.
     """
     chat.engine.warm_up()
     web = Web(chat, lang, port=port, lan=lan, key=key)
@@ -37,7 +37,7 @@ def run(
         if number := getattr(signal, name, None):
             signal.signal(number, _leave)
     try:
-        _tell(greeting(web, lang, bare=bare))
+        _tell(greeting(web, lang, plain=plain))
         while not web.wait(_POLL) and (seen or web.silence < _FORGOTTEN):
             pass
     except KeyboardInterrupt:
@@ -55,12 +55,14 @@ def beside(chat: Chat, lang: str) -> str:
     return "\n".join(greeting(chat.beside, lang, terminal=True))
 
 
-def greeting(web: Web, lang: str, *, terminal: bool = False, bare: bool = False) -> list[str]:
+def greeting(web: Web, lang: str, *, terminal: bool = False, plain: bool = False) -> list[str]:
     """Open the browser, and what the person should know then."""
     opened = language.PAGE_OPEN if open_browser(web.url_for_browser()) else language.PAGE_AT
     lines = [opened(lang, url=web.url), language.API_AT(lang, url=f"{web.address}v1", key=web.key or web.token)]
     if web.lan:
-        lines = [*([] if bare else [qr(web.url)]), language.LAN(lang), *lines]
+        from chat_app.screen import Screen  # and prompt_toolkit with it, which the page needs for nothing else
+
+        lines = [*([] if Screen(plain=plain).bare else [qr(web.url)]), language.LAN(lang), *lines]
     return lines if terminal else [*lines, language.LEAVE_PAGE(lang)]
 
 

@@ -280,6 +280,7 @@ def test_the_local_network_is_let_in_only_by_its_own_address(
     chatting: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(face, "open_browser", lambda url: True)
+    monkeypatch.setenv("TERM", "xterm")  # a dumb one is not drawn upon
     try:
         web = Web(Chat.with_mind(open_mind(chatting), tmp_path), "en", lan=True)
     except NoNetwork:
@@ -293,7 +294,7 @@ def test_the_local_network_is_let_in_only_by_its_own_address(
         lines = face.greeting(web, "en", terminal=True)
         assert any("Careful" in line for line in lines)
         assert face.qr(web.url) in lines
-        assert len(face.greeting(web, "en", bare=True)) == len(lines)  # how to leave, and no code
+        assert len(face.greeting(web, "en", plain=True)) == len(lines)  # how to leave, and no code
     finally:
         web.stop()
 

@@ -36,18 +36,23 @@ class Row:
     completion: list[int]
     desirable: bool
 
+    def fits(self, block_size: int) -> bool:
+        """Whether the context holds it."""
+        return len(self.prompt) + len(self.completion) <= block_size + 1
+
+
+def row_of(rated: Rated, writer: Writer) -> Row:
+    """One answer, under its prompt as the mind is given it."""
+    completion = writer.tokenizer.encode(rated.completion) + writer.stop_ids * rated.ended
+    return Row(writer.talk_ids(rated.prompt), completion, rated.label)
+
 
 def encode(rated: Sequence[Rated], writer: Writer, block_size: int) -> list[Row]:
-    """The answers that the context holds, under their prompts as the mind is given them.
+    """The answers that the context holds.
 
     StageError where good and bad ones are not both left.
     """
-    found = []
-    for each in rated:
-        prompt = writer.talk_ids(each.prompt)
-        completion = writer.tokenizer.encode(each.completion) + writer.stop_ids * each.ended
-        if len(prompt) + len(completion) <= block_size + 1:
-            found.append(Row(prompt, completion, each.label))
+    found = [row for each in rated if (row := row_of(each, writer)).fits(block_size)]
     if len({row.desirable for row in found}) < 2:
         raise StageError(
             f"Of {len(rated):,} rated answers {len(found):,} fit into model.block_size {block_size}, and good and bad "

@@ -24,6 +24,7 @@ from trainer.evaluate import measures
 from trainer.files import replacing
 from trainer.model import Transformer
 from trainer.pairs import rated
+from trainer.pairs.batches import row_of
 from trainer.pairs.goodness import Known
 from trainer.pairs.rated import Rated
 from trainer.sections import Dialogues, Pairs, Preset
@@ -107,8 +108,7 @@ def collect(
 
     def fits(asked: Asked) -> bool:
         """KTO learns no others."""
-        answer = writer.tokenizer.encode(asked.chosen) + writer.stop_ids
-        return len(writer.talk_ids(asked.prompt)) + len(answer) <= model.config.block_size + 1
+        return row_of(Rated(asked.prompt, asked.chosen, label=True), writer).fits(model.config.block_size)
 
     for name, preset in settings.presets.items():
         asked = prompts(dialogues, name, preset.count, settings.seed, fits)
